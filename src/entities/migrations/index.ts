@@ -1,0 +1,15 @@
+import type { MigrationInterface } from 'typeorm';
+import { Changes1764000000001 } from './1764000000001-changes.js';
+import { Backup1764000000002 } from './1764000000002-backup.js';
+import { People1764000000003 } from './1764000000003-people.js';
+import { Settings1764000000004 } from './1764000000004-settings.js';
+import { Directory1764000000005 } from './1764000000005-directory.js';
+
+/** All migrations, oldest first. */
+export const migrations: (new () => MigrationInterface)[] = [
+  Changes1764000000001,
+  Backup1764000000002,
+  People1764000000003,
+  Settings1764000000004,
+  Directory1764000000005,
+];
