@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const flag = z.preprocess(
+  (value) => (value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value),
+  z.boolean(),
+);
+const list = z.preprocess(
+  (value) =>
+    typeof value === 'string'
+      ? value
+          .split(',')
+          .map((item) => item.trim())
+          .filter(Boolean)
+      : value,
+  z.array(z.string()),
+);
+
+/**
+ * Every process setting once. Each is read from the environment as MAILKEEP_<NAME>, words separated by underscores
+ * (httpPort: MAILKEEP_HTTP_PORT), or from the JSON file named by MAILKEEP_CONFIG_FILE under the name written here;
+ * the environment wins.
+ */
+const schema = z.strictObject({
+  dataDir: z.string().default('.data').describe('Folder of the SQLite file, the intake spool and temporary files.'),
+  databaseUrl: z
+    .string()
+    .default('')
+    .describe('mysql://user:password@host:port/database for MariaDB or MySQL; empty: SQLite in dataDir.'),
+  databaseConnections: whole(2, 500).default(10).describe('Most connections to MariaDB or MySQL at once.'),
+  httpHost: z.string().default('127.0.0.1').describe('Address that HTTP and WebSocket listen on.'),
+  httpPort: whole(0, 65_535).default(4000).describe('Port of HTTP and WebSocket; 0 takes a free one.'),
+  publicUrl: z
+    .string()
+    .default('')
+    .describe('Address that clients use, such as https://backup.example.com; https makes cookies Secure.'),
+  allowedOrigins: list
+    .default([])
+    .describe('Origins besides our own that browsers may call from, such as https://studio.apollographql.com.'),
+  trustedProxies: list
+    .default([])
+    .describe('Addresses or networks of reverse proxies whose X-Forwarded-For is believed.'),
+  explorer: flag.default(true).describe('Serves the GraphQL explorer at /explorer.'),
+  introspection: flag.default(true).describe('Lets clients read the schema.'),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  adminLogin: z.string().min(1).max(64).default('admin').describe('Login of the first local administrator.'),
+  adminPassword: z
+    .string()
+    .default('')
+    .describe('Password of the first local administrator; empty: a one-time password is printed at the first start.'),
+  secretKey: z
+    .string()
+    .default('')
+    .describe(
+      'At least 32 characters: encrypts directory credentials and signs links; empty: kept in dataDir/secret.key.',
+    ),
+  privilegedIdleMs: whole(10_000, 30 * DAY_MS)
+    .default(10 * MINUTE_MS)
+    .describe('Idle time-out of sessions that hold a role, ms.'),
+  personalIdleMs: whole(10_000, 30 * DAY_MS)
+    .default(60 * MINUTE_MS)
+    .describe('Idle time-out of other sessions, ms.'),
+  sessionLifetimeMs: whole(MINUTE_MS, 365 * DAY_MS)
+    .default(12 * HOUR_MS)
+    .describe('Longest life of a session, ms.'),
+  signInFailuresPerAccount: whole(1, 1000)
+    .default(10)
+    .describe('Failed sign-ins of one account within 15 minutes before it has to wait.'),
+  signInFailuresPerAddress: whole(1, 100_000)
+    .default(50)
+    .describe('Failed sign-ins from one client address within 15 minutes before it has to wait.'),
+  bodyLimitBytes: whole(KIB, 16 * MIB)
+    .default(256 * KIB)
+    .describe('Largest GraphQL request, bytes; stops memory exhaustion by bodies.'),
+  messageLimitBytes: whole(KIB, 4096 * MIB)
+    .default(200 * MIB)
+    .describe('Largest message that intake accepts, bytes.'),
+  maxDepth: whole(3, 100).default(14).describe('Deepest nesting of fields in one operation.'),
+  maxCost: whole(100, 10_000_000).default(20_000).describe('Highest estimated number of values in one answer.'),
+  maxAliases: whole(0, 10_000)
+    .default(30)
+    .describe('Most aliases in one operation; stops repeated work under many names.'),
+  maxTokens: whole(100, 100_000).default(2_000).describe('Most tokens in one document; stops costly parsing.'),
+  maxSubscriptionsPerSocket: whole(1, 1000).default(20).describe('Most subscriptions open on one WebSocket.'),
+  socketBufferLimitBytes: whole(64 * KIB, 1024 * MIB)
+    .default(1 * MIB)
+    .describe('Bytes that may wait for a slow WebSocket client before it is closed.'),
+  changeRetentionMs: whole(MINUTE_MS, 365 * DAY_MS)
+    .default(7 * DAY_MS)
+    .describe('How long a client may be away and still resume its subscription, ms.'),
+  changePollMs: whole(20, 60_000)
+    .default(250)
+    .describe('How often changes made by other processes are looked for, ms.'),
+  ldapTimeoutMs: whole(100, 10 * MINUTE_MS)
+    .default(10_000)
+    .describe('Time that a directory server has for one answer, ms.'),
+  auditRetentionDays: whole(1, 36_500).default(400).describe('How long audit entries are kept, days.'),
+  stopTimeoutMs: whole(100, 10 * MINUTE_MS)
+    .default(10_000)
+    .describe('Time that running work has to end at a stop, ms.'),
+});
+
+/** The settings of this process, complete and checked. */
+export type Config = z.infer<typeof schema>;
+
+/** The configuration cannot be used; the message names every wrong setting. */
+export class ConfigError extends Error {}
+
+const environmentName = (name: string) => `MAILKEEP_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+
+function readFile(path: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+      throw new Error('it holds no JSON object');
+    return parsed as Record<string, unknown>;
+  } catch (cause) {
+    throw new ConfigError(
+      `The configuration file ${path} cannot be read: ${cause instanceof Error ? cause.message : 'unknown reason'}.`,
+      { cause },
+    );
+  }
+}
+
+/** Reads the settings; throws {@link ConfigError} with one line for each setting that is wrong or unknown. */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env, overrides: Partial<Config> = {}): Config {
+  const values: Record<string, unknown> = {};
+  const configFile = environment['MAILKEEP_CONFIG_FILE'];
+  if (configFile) Object.assign(values, readFile(configFile));
+  const known = new Map(Object.keys(schema.shape).map((name) => [environmentName(name), name]));
+  const wrong: string[] = [];
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('MAILKEEP_') || name === 'MAILKEEP_CONFIG_FILE' || value === undefined) continue;
+    const setting = known.get(name);
+    if (setting) values[setting] = value;
+    else wrong.push(`${name}: there is no such setting`);
+  }
+  const result = schema.safeParse({ ...values, ...overrides });
+  if (!result.success) {
+    for (const issue of result.error.issues) {
+      const name = String(issue.path[0] ?? '');
+      wrong.push(`${name ? `${name} (${environmentName(name)})` : 'configuration'}: ${issue.message}`);
+    }
+  } else if (result.data.secretKey && result.data.secretKey.length < 32) {
+    wrong.push('secretKey (MAILKEEP_SECRET_KEY): must have at least 32 characters');
+  }
+  if (!result.success || wrong.length > 0)
+    throw new ConfigError(`The configuration is wrong.\n${wrong.map((line) => `  ${line}`).join('\n')}`);
+  return { ...result.data, dataDir: resolve(result.data.dataDir) };
+}
+
+/** One setting as `cli config` lists it. */
+export interface SettingDescription {
+  readonly name: string;
+  readonly environmentName: string;
+  readonly description: string;
+}
+
+/** Names, environment variables and meanings of all settings. */
+export function describeSettings(): SettingDescription[] {
+  return Object.entries(schema.shape).map(([name, type]) => ({
+    name,
+    environmentName: environmentName(name),
+    description: type.description ?? '',
+  }));
+}
