@@ -1,0 +1,213 @@
+import type { Database, Transaction } from '../../entities/database.js';
+import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js';
+import type { HandOver } from '../../entities/vocabulary.js';
+import type { ChangeFeed } from '../changes/change-feed.js';
+import type { MessageSummary } from '../intake/summarise-message.js';
+import {
+  CHUNK_BYTES,
+  type Content,
+  type ContentChunk,
+  type ContentStore,
+  packContent,
+  packLargeContent,
+} from './content-store.js';
+import { handOverKey, type MessageRows, messageRows } from './message-rows.js';
+
+/** A message that was received whole and waits to be stored. */
+export interface ReceivedMessage {
+  readonly handOver: HandOver;
+  readonly content: Content;
+  readonly summary: MessageSummary;
+  /** How it came in: import, http, rspamd, lmtp. */
+  readonly source: string;
+}
+
+/** What became of a hand-over. */
+export interface StoreOutcome {
+  readonly messageId: number;
+  /** False when the same hand-over was there already (rule S5). */
+  readonly created: boolean;
+}
+
+interface Waiting {
+  readonly rows: MessageRows;
+  readonly received: ReceivedMessage;
+  /** Packed beforehand; undefined for large contents, which are packed while they are written. */
+  readonly chunks: ContentChunk[] | undefined;
+  resolve(outcome: StoreOutcome): void;
+  reject(error: unknown): void;
+}
+
+// One commit carries at most so many hand-overs and bytes: a commit's cost is shared, while nobody waits long for others.
+const BATCH_MESSAGES = 64;
+const BATCH_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Stores hand-overs: bytes, rows and changes in one transaction (rules S1, S5). Hand-overs that arrive while a commit
+ * is under way share the next one.
+ */
+export class MessageStore {
+  #waiting: Waiting[] = [];
+  #storing: Promise<void> | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly contents: ContentStore,
+    private readonly changes: ChangeFeed,
+  ) {}
+
+  /** Stores a message, or finds it stored; resolves after the commit. Throws DATABASE_UNAVAILABLE or STORAGE_FULL. */
+  async store(received: ReceivedMessage): Promise<StoreOutcome> {
+    const { handOver, summary, content, source } = received;
+    // A repeated hand-over costs one look-up and neither compression nor a transaction.
+    const [known] = await this.database.rows<{ id: number }>('SELECT id FROM message WHERE hand_over_key = ?', [
+      handOverKey(handOver, content.sha256),
+    ]);
+    if (known) return { messageId: known.id, created: false };
+    const rows = messageRows(handOver, summary, content.sha256, content.sizeBytes, source, Date.now());
+    const chunks = content.sizeBytes <= CHUNK_BYTES ? await packContent(content) : undefined;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ rows, received, chunks, resolve, reject });
+      this.#storing ??= this.#storeWaiting().finally(() => {
+        this.#storing = undefined;
+      });
+    });
+  }
+
+  /** How many hand-overs wait for a commit. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** Resolves once nothing waits any more. */
+  async settled(): Promise<void> {
+    while (this.#storing) await this.#storing;
+  }
+
+  async #storeWaiting(): Promise<void> {
+    for (;;) {
+      const batch = this.#takeBatch();
+      if (batch.length === 0) return;
+      try {
+        const outcomes = await this.#storeBatch(batch);
+        batch.forEach((item, index) => item.resolve(outcomes[index] as StoreOutcome));
+      } catch (error) {
+        // One bad hand-over must not take its companions with it.
+        if (batch.length === 1) batch[0]?.reject(error);
+        else
+          for (const item of batch)
+            await this.#storeBatch([item]).then(([outcome]) => item.resolve(outcome as StoreOutcome), item.reject);
+      }
+    }
+  }
+
+  #takeBatch(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const item of this.#waiting) {
+      bytes += item.received.content.sizeBytes;
+      if (count > 0 && (count === BATCH_MESSAGES || bytes > BATCH_BYTES)) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #storeBatch(batch: readonly Waiting[]): Promise<StoreOutcome[]> {
+    return this.database.transaction(async (transaction) => {
+      const known = await this.#messageIds(transaction, batch);
+      // The same hand-over may stand twice in one batch.
+      const fresh = new Map(
+        batch.filter((item) => !known.has(item.rows.handOverKey)).map((item) => [item.rows.handOverKey, item]),
+      );
+      const ids = fresh.size > 0 ? await this.#insert(transaction, [...fresh.values()]) : known;
+      const created = new Set(fresh.values());
+      return batch.map((item) => ({
+        messageId: (known.get(item.rows.handOverKey) ?? ids.get(item.rows.handOverKey)) as number,
+        created: created.has(item),
+      }));
+    });
+  }
+
+  async #insert(transaction: Transaction, items: readonly Waiting[]): Promise<Map<string, number>> {
+    try {
+      const contentIds = await this.#storeContents(transaction, items);
+      await transaction.insert(
+        'message',
+        items.map((item) => ({
+          ...item.rows.message,
+          content_id: contentIds.get(item.received.content.sha256) as number,
+        })),
+      );
+    } catch (error) {
+      // Another process stored the same bytes or the same hand-over in this moment: look again.
+      throw isUniqueViolation(error) ? new RepeatTransaction('stored by another process', { cause: error }) : error;
+    }
+    const ids = await this.#messageIds(transaction, items);
+    const owned = (item: Waiting) => ({ message_id: ids.get(item.rows.handOverKey) as number });
+    await transaction.insert(
+      'verdict',
+      items.flatMap((item) => item.rows.verdicts.map((row) => ({ ...owned(item), ...row }))),
+    );
+    await transaction.insert(
+      'recipient',
+      items.flatMap((item) => item.rows.recipients.map((row) => ({ ...owned(item), ...row }))),
+    );
+    await this.changes.append(
+      transaction,
+      items.flatMap((item) => item.rows.changes(owned(item).message_id)),
+    );
+    return ids;
+  }
+
+  async #storeContents(transaction: Transaction, items: readonly Waiting[]): Promise<Map<string, number>> {
+    const bySha256 = new Map(items.map((item) => [item.received.content.sha256, item]));
+    // Locked, so that a deletion of the last other user of the same bytes waits for this transaction.
+    const known = await this.#contentIds(transaction, [...bySha256.keys()], transaction.forUpdate);
+    const fresh = [...bySha256].filter(([sha256]) => !known.has(sha256));
+    if (fresh.length === 0) return known;
+    await transaction.insert(
+      'content',
+      fresh.map(([sha256, { received, chunks }]) => ({
+        sha256,
+        size_bytes: received.content.sizeBytes,
+        stored_bytes: (chunks ?? []).reduce((sum, chunk) => sum + chunk.bytes.length, 0),
+      })),
+    );
+    const inserted = await this.#contentIds(
+      transaction,
+      fresh.map(([sha256]) => sha256),
+    );
+    const small = fresh.flatMap(([sha256, { chunks }]) =>
+      (chunks ?? []).map(({ deflated, bytes }, position) => ({
+        content_id: inserted.get(sha256) as number,
+        position,
+        deflated,
+        bytes,
+      })),
+    );
+    await transaction.insert('content_chunk', small);
+    for (const [sha256, { received, chunks }] of fresh) {
+      if (!chunks)
+        await this.contents.write(transaction, inserted.get(sha256) as number, packLargeContent(received.content));
+    }
+    return new Map([...known, ...inserted]);
+  }
+
+  async #contentIds(transaction: Transaction, sha256s: readonly string[], lock = ''): Promise<Map<string, number>> {
+    const marks = sha256s.map(() => '?').join(', ');
+    const rows = await transaction.rows<{ id: number; sha256: string }>(
+      `SELECT id, sha256 FROM content WHERE sha256 IN (${marks})${lock}`,
+      sha256s,
+    );
+    return new Map(rows.map((row) => [row.sha256, row.id]));
+  }
+
+  async #messageIds(transaction: Transaction, items: readonly Waiting[]): Promise<Map<string, number>> {
+    const marks = items.map(() => '?').join(', ');
+    const rows = await transaction.rows<{ id: number; handOverKey: string }>(
+      `SELECT id, hand_over_key AS handOverKey FROM message WHERE hand_over_key IN (${marks})`,
+      items.map((item) => item.rows.handOverKey),
+    );
+    return new Map(rows.map((row) => [row.handOverKey, row.id]));
+  }
+}

@@ -1,0 +1,205 @@
+import type { Database } from '../../entities/database.js';
+import {
+  ACTION_CODES,
+  type AttachmentSummary,
+  type GatewayAction,
+  type ScanResult,
+  STATUS_CODES,
+} from '../../entities/vocabulary.js';
+import { MailboxKind, type MailboxSection, type PersonalAccess, sectionsOf } from '../access/personal-access.js';
+import type { MessageFacts } from '../access/message-capabilities.js';
+import { type FilterSql, type PersonalBackupFilter, personalFilterSql } from './message-filter.js';
+import { BackupOrderField, ORDER_COLUMNS, type Page, type PageOf, pageOf, pageSql } from './message-order.js';
+import { Visibility } from './visibility.js';
+
+/** One recipient's copy of a message: what a person may know of it (rule V6). */
+export interface PersonalCopy {
+  readonly messageId: number;
+  /** Position of the recipient within the message; with the message id it names the copy. */
+  readonly recipient: number;
+  readonly contentId: number;
+  readonly section: MailboxSection;
+  readonly receivedAtMs: number;
+  readonly sender: string | null;
+  readonly senderKey: string;
+  readonly senderIp: string | null;
+  readonly subject: string;
+  readonly subjectKey: string;
+  readonly sizeBytes: number;
+  readonly gatewayMessageId: string | null;
+  readonly smtpMessageId: string | null;
+  readonly action: GatewayAction;
+  readonly detectedBits: number;
+  readonly scanResults: () => readonly ScanResult[];
+  readonly attachments: () => readonly AttachmentSummary[];
+  readonly facts: MessageFacts;
+  readonly sent: boolean;
+}
+
+interface CopyRow {
+  messageId: number;
+  recipient: number;
+  contentId: number;
+  mailbox: string;
+  visibility: number;
+  receivedAt: number;
+  sender: string | null;
+  senderKey: string;
+  senderIp: string | null;
+  subject: string;
+  subjectKey: string;
+  sizeBytes: number;
+  gatewayMessageId: string | null;
+  smtpMessageId: string | null;
+  action: number;
+  detectedBy: number;
+  antiVirus: number | null;
+  antiPhishing: number | null;
+  linkScanning: number | null;
+  scanResults: string;
+  attachments: string;
+  hasHtml: number;
+  sentAt: number | null;
+}
+
+const COPY = `
+  r.message_id AS messageId, r.position AS recipient, r.mailbox, r.visibility, r.received_at AS receivedAt, r.action, r.sent_at AS sentAt,
+  m.content_id AS contentId, m.sender, m.sender_key AS senderKey, m.sender_ip AS senderIp, m.subject, m.subject_key AS subjectKey,
+  m.size_bytes AS sizeBytes, m.gateway_message_id AS gatewayMessageId, m.smtp_message_id AS smtpMessageId,
+  m.attachments, m.has_html AS hasHtml, v.detected_by AS detectedBy, v.anti_virus AS antiVirus,
+  v.anti_phishing AS antiPhishing, v.link_scanning AS linkScanning, v.scan_results AS scanResults`;
+
+const JOINS = `
+  JOIN message m ON m.id = r.message_id
+  JOIN verdict v ON v.message_id = r.message_id AND v.position = r.verdict`;
+
+// Every branch is one range of one index; with more of them than this (people with very many addresses) one range scan over all is cheaper to plan.
+const MAX_BRANCHES = 32;
+
+/** The visibilities that a section shows: the owner's own deletions concern the own section only (rules X2, X3). */
+function shown(kind: MailboxKind): readonly Visibility[] {
+  return kind === MailboxKind.OWN ? [Visibility.LISTED] : [Visibility.LISTED, Visibility.HIDDEN_FROM_OWNER];
+}
+
+/** Reads the copies of messages in sections of personal Backup; the caller decides which sections a person may see. */
+export class PersonalMessages {
+  constructor(private readonly database: Database) {}
+
+  /** One page of a section: a single statement, whatever the size of Backup. */
+  async list(section: MailboxSection, filter: PersonalBackupFilter, page: Page): Promise<PageOf<PersonalCopy>> {
+    const alias = page.order.field === BackupOrderField.RECEIVED_AT ? 'r' : 'm';
+    const column = `${alias}.${ORDER_COLUMNS[page.order.field]}`;
+    const paging = pageSql(page, column, 'r.message_id');
+    const narrowing = personalFilterSql(filter);
+    const joins = alias === 'm' || narrowing.condition !== '' ? JOINS : '';
+    const limit = page.size + 1;
+    const branch = (where: string) =>
+      `SELECT r.message_id, r.position, ${column} AS sort FROM recipient r${joins} WHERE ${where}${narrowing.condition}${paging.condition}` +
+      ` ORDER BY ${paging.orderBy} LIMIT ${limit}`;
+    const { sql, parameters } = unite(section, branch, [...narrowing.parameters, ...paging.parameters]);
+    const outer = paging.orderBy.replaceAll(column, 'k.sort').replaceAll('r.message_id', 'k.message_id');
+    // A message to two addresses of one person is one message (rule V4).
+    const keys = `SELECT u.message_id, min(u.position) AS position, u.sort FROM (${sql}) u GROUP BY u.message_id, u.sort`;
+    const rows = await this.database.rows<CopyRow>(
+      `SELECT ${COPY} FROM (${keys}) k JOIN recipient r ON r.message_id = k.message_id AND r.position = k.position${JOINS}` +
+        ` ORDER BY ${outer} LIMIT ${limit}`,
+      parameters,
+    );
+    return pageOf(
+      page,
+      rows.map((row) => copyOf(row, section)),
+    );
+  }
+
+  /** How many messages a section shows. */
+  async count(section: MailboxSection): Promise<number> {
+    const { sql, parameters } = unite(section, (where) => `SELECT r.message_id FROM recipient r WHERE ${where}`, []);
+    const [row] = await this.database.rows<{ count: number }>(
+      `SELECT count(DISTINCT u.message_id) AS count FROM (${sql}) u`,
+      parameters,
+    );
+    return row?.count ?? 0;
+  }
+
+  /** Those of the named copies that the person may see now; foreign, hidden and unknown ones are simply absent (rule V6). */
+  async find(access: PersonalAccess | null, ids: readonly CopyId[]): Promise<PersonalCopy[]> {
+    const sections = sectionsOf(access);
+    if (ids.length === 0 || sections.length === 0) return [];
+    const wanted = new Set(ids.map((id) => `${id.messageId}.${id.recipient}`));
+    const messageIds = [...new Set(ids.map((id) => id.messageId))];
+    const marks = messageIds.map(() => '?').join(', ');
+    const rows = await this.database.rows<CopyRow>(
+      `SELECT ${COPY} FROM recipient r${JOINS} WHERE r.message_id IN (${marks}) AND r.visibility <> ${Visibility.GLOBAL_ONLY}`,
+      messageIds,
+    );
+    return rows.flatMap((row) => {
+      if (!wanted.has(`${row.messageId}.${row.recipient}`)) return [];
+      const section = sections.find(
+        (each) => each.mailboxKeys.includes(row.mailbox) && shown(each.kind).includes(row.visibility),
+      );
+      return section ? [copyOf(row, section)] : [];
+    });
+  }
+}
+
+/** Names a recipient's copy of a message. */
+export interface CopyId {
+  readonly messageId: number;
+  readonly recipient: number;
+}
+
+function unite(
+  section: MailboxSection,
+  branch: (where: string) => string,
+  branchParameters: FilterSql['parameters'],
+): { readonly sql: string; readonly parameters: FilterSql['parameters'] } {
+  const visibilities = shown(section.kind);
+  const single = section.mailboxKeys.length * visibilities.length <= MAX_BRANCHES;
+  const branches = single
+    ? section.mailboxKeys.flatMap((key) =>
+        visibilities.map((visibility) => ({ where: `r.mailbox = ? AND r.visibility = ${visibility}`, keys: [key] })),
+      )
+    : [
+        {
+          where: `r.mailbox IN (${section.mailboxKeys.map(() => '?').join(', ')}) AND r.visibility IN (${visibilities.join(', ')})`,
+          keys: section.mailboxKeys,
+        },
+      ];
+  return {
+    // SQLite accepts ORDER BY and LIMIT in a part of a UNION only inside a subselect.
+    sql: branches.map(({ where }) => `SELECT * FROM (${branch(where)}) b`).join(' UNION ALL '),
+    parameters: branches.flatMap(({ keys }) => [...keys, ...branchParameters]),
+  };
+}
+
+const statusOf = (code: number | null) => (code === null ? null : (STATUS_CODES[code] ?? null));
+
+function copyOf(row: CopyRow, section: MailboxSection): PersonalCopy {
+  return {
+    messageId: row.messageId,
+    recipient: row.recipient,
+    contentId: row.contentId,
+    section,
+    receivedAtMs: row.receivedAt,
+    sender: row.sender,
+    senderKey: row.senderKey,
+    senderIp: row.senderIp,
+    subject: row.subject,
+    subjectKey: row.subjectKey,
+    sizeBytes: row.sizeBytes,
+    gatewayMessageId: row.gatewayMessageId,
+    smtpMessageId: row.smtpMessageId,
+    action: ACTION_CODES[row.action] as GatewayAction,
+    detectedBits: row.detectedBy,
+    // Parsed only when asked for: most lists show neither.
+    scanResults: () => JSON.parse(row.scanResults) as ScanResult[],
+    attachments: () => JSON.parse(row.attachments) as AttachmentSummary[],
+    facts: {
+      hasHtml: Boolean(row.hasHtml),
+      antiVirus: statusOf(row.antiVirus),
+      antiPhishing: statusOf(row.antiPhishing),
+      linkScanning: statusOf(row.linkScanning),
+    },
+    sent: row.sentAt !== null,
+  };
+}

@@ -1,0 +1,103 @@
+import type { PersonalAccess } from '../access/personal-access.js';
+import { topicsOf } from '../access/personal-access.js';
+import type { PersonalCopy, PersonalMessages } from '../backup/personal-messages.js';
+import type { ChangeCursor } from './change-cursor.js';
+import type { Change, ChangeFeed } from './change-feed.js';
+import type { ChangeFollower } from './change-follower.js';
+import { topics } from './topics.js';
+
+/** Who follows, decided anew each time it is asked (rule V11). */
+export interface PersonalFollower {
+  readonly sessionId: number;
+  readonly directoryId: string;
+  /** False once the session has ended. */
+  refresh(): Promise<boolean>;
+  /** What the person may see now. */
+  access(): Promise<PersonalAccess | null>;
+}
+
+/** Something that a person should hear of. */
+export interface PersonalEvent {
+  readonly cursor: ChangeCursor;
+  readonly kind: 'STORED' | 'UPDATED' | 'REMOVED' | 'ACCESS' | 'RESET';
+  /** Main address of the section; null for ACCESS and RESET. */
+  readonly mailbox: string | null;
+  readonly copyId: { readonly messageId: number; readonly recipient: number } | null;
+  /** The copy as it is now; null when it is gone. */
+  readonly copy: PersonalCopy | null;
+  /** What held when the event was made. */
+  readonly access: PersonalAccess | null;
+}
+
+/** What one person may hear of, live: decided per event, not when the subscription began (rule V11). */
+export class PersonalChanges {
+  constructor(
+    private readonly feed: ChangeFeed,
+    private readonly messages: PersonalMessages,
+  ) {}
+
+  /** Events behind `after`, or from now on; ends when the session ends. A cursor that is too old gives one RESET first. */
+  async *follow(person: PersonalFollower, after: ChangeCursor | undefined): AsyncGenerator<PersonalEvent, void> {
+    let follower = await this.feed.follow(this.#topics(person, await person.access()), after);
+    if (!follower) {
+      const now = await this.feed.current();
+      follower = (await this.feed.follow(this.#topics(person, await person.access()), now)) as ChangeFollower;
+      yield { cursor: now, kind: 'RESET', mailbox: null, copyId: null, copy: null, access: await person.access() };
+    }
+    try {
+      for (;;) {
+        let { place } = follower;
+        const changes = await follower.next();
+        if (!changes || !(await person.refresh())) return;
+        const access = await person.access();
+        follower.setTopics(this.#topics(person, access));
+        for (const event of await this.#events(changes, access)) {
+          if (follower.urgent) {
+            // Rights may have changed while the client took its time: decide the rest anew.
+            follower.replayFrom(place);
+            break;
+          }
+          yield event;
+          place = event.cursor.place;
+        }
+      }
+    } finally {
+      follower.close();
+    }
+  }
+
+  #topics(person: PersonalFollower, access: PersonalAccess | null): string[] {
+    return [topics.session(person.sessionId), ...topicsOf(person.directoryId, access)];
+  }
+
+  async #events(changes: readonly Change[], access: PersonalAccess | null): Promise<PersonalEvent[]> {
+    const events: PersonalEvent[] = [];
+    const ids = changes.flatMap(({ messageId, recipient }) =>
+      messageId !== null && recipient !== null ? [{ messageId, recipient }] : [],
+    );
+    const copies = new Map(
+      (await this.messages.find(access, ids)).map((copy) => [`${copy.messageId}.${copy.recipient}`, copy]),
+    );
+    for (const change of changes) {
+      const cursor = { epoch: this.feed.epoch, place: change.place };
+      if (change.kind === 'ACCESS') {
+        events.push({ cursor, kind: 'ACCESS', mailbox: null, copyId: null, copy: null, access });
+        continue;
+      }
+      const section = sectionFor(change, access);
+      if (!section || change.messageId === null || change.recipient === null) continue;
+      const copyId = { messageId: change.messageId, recipient: change.recipient };
+      const copy = copies.get(`${copyId.messageId}.${copyId.recipient}`) ?? null;
+      // A copy that is gone or hidden by now is told as removed; what else became of it is of no use to the client.
+      const kind = copy && change.kind !== 'REMOVED' ? change.kind : 'REMOVED';
+      events.push({ cursor, kind, mailbox: section.address, copyId, copy: kind === 'REMOVED' ? null : copy, access });
+    }
+    return events;
+  }
+}
+
+function sectionFor(change: Change, access: PersonalAccess | null) {
+  if (!access) return undefined;
+  const sections = access.own ? [access.own, ...access.groupMailboxes] : access.groupMailboxes;
+  return sections.find((section) => section.mailboxKeys.some((key) => topics.mailbox(key) === change.topic));
+}
