@@ -1,0 +1,45 @@
+import type { Transaction } from '../../entities/database.js';
+
+/** What is written down: who did what to what, from where, and how it ended. */
+export interface AuditRecord {
+  /** "account:<login>", "person:<login>", "token:<name>" or "system". */
+  readonly actor: string;
+  /** Client address; empty for the program itself. */
+  readonly remoteAddress: string;
+  readonly event: AuditEvent;
+  readonly outcome: 'DONE' | 'REFUSED' | 'FAILED';
+  /** What it was done to, such as "message:42"; empty when the event says it. */
+  readonly subject?: string;
+  /** Further facts; never a credential (rule L8) and never content. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Everything that is audited. */
+export type AuditEvent =
+  | 'SIGN_IN'
+  | 'SIGN_OUT'
+  | 'PERSONAL_BACKUP_SETTINGS_UPDATE'
+  | 'BACKUP_SETTINGS_UPDATE'
+  | 'MESSAGE_READ'
+  | 'MESSAGE_DOWNLOAD'
+  | 'LDAP_CONNECTION_CREATE'
+  | 'LDAP_CONNECTION_UPDATE'
+  | 'LDAP_CONNECTION_DELETE'
+  | 'DIRECTORY_SYNCHRONIZE'
+  | 'API_TOKEN_CREATE'
+  | 'API_TOKEN_REVOKE';
+
+/** Writes an audit entry in the transaction of what it tells of. */
+export async function recordAudit(transaction: Transaction, record: AuditRecord): Promise<void> {
+  await transaction.insert('audit_entry', [
+    {
+      at: Date.now(),
+      actor: record.actor.slice(0, 320),
+      remote_address: record.remoteAddress,
+      event: record.event,
+      outcome: record.outcome,
+      subject: (record.subject ?? '').slice(0, 320),
+      details: JSON.stringify(record.details ?? {}),
+    },
+  ]);
+}

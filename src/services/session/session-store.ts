@@ -1,0 +1,142 @@
+import type { Database, Transaction } from '../../entities/database.js';
+import type { Permission } from '../../entities/permission.js';
+import { RoleSubjectKind } from '../../entities/role-assignment.js';
+import type { ChangeFeed } from '../changes/change-feed.js';
+import { topics } from '../changes/topics.js';
+import { newToken, tokenHash } from './secret-token.js';
+import type { Viewer } from './viewer.js';
+
+/** How long sessions live, ms. */
+export interface SessionLifetimes {
+  readonly privilegedIdleMs: number;
+  readonly personalIdleMs: number;
+  readonly lifetimeMs: number;
+}
+
+/** Whose session it is to be. */
+export interface SessionOwner {
+  readonly accountId: number | null;
+  readonly directoryId: string | null;
+  readonly login: string;
+  readonly name: string;
+}
+
+/** A new session with the secret that opens it; the secret is never seen again. */
+export interface OpenedSession {
+  readonly token: string;
+  readonly viewer: Viewer;
+}
+
+interface SessionRow {
+  id: number;
+  accountId: number | null;
+  subject: string;
+  login: string;
+  name: string;
+  lastUsedAt: number;
+  expiresAt: number;
+  idleMs: number;
+  permissions: string | null;
+}
+
+// The last use is written at most so often; an idle time-out is late by no more than that.
+const TOUCH_MS = 15_000;
+
+// Roles come with the session in one statement: one row for each role, one with null when there is none.
+const LIVE = `
+  SELECT s.id, s.account_id AS accountId, s.subject, s.login, s.name, s.last_used_at AS lastUsedAt,
+         s.expires_at AS expiresAt, s.idle_ms AS idleMs, r.permissions AS permissions
+    FROM session s
+    LEFT JOIN account a ON a.id = s.account_id
+    LEFT JOIN role_assignment g ON g.subject_kind = s.subject_kind AND g.subject = s.subject
+    LEFT JOIN role r ON r.id = g.role_id
+   WHERE (s.account_id IS NULL OR a.disabled = 0) AND s.expires_at > ? AND s.last_used_at + s.idle_ms > ?`;
+
+/** Sessions: opaque random tokens, kept as hashes; every look-up decides anew whether the session still lives. */
+export class SessionStore {
+  constructor(
+    private readonly database: Database,
+    private readonly changes: ChangeFeed,
+    private readonly lifetimes: SessionLifetimes,
+  ) {}
+
+  /** Opens a session; privileged people get the shorter idle time-out. */
+  async open(owner: SessionOwner, remoteAddress: string): Promise<OpenedSession> {
+    const token = newToken();
+    const now = Date.now();
+    const [subjectKind, subject] =
+      owner.directoryId === null
+        ? [RoleSubjectKind.ACCOUNT, String(owner.accountId)]
+        : [RoleSubjectKind.PERSON, owner.directoryId];
+    await this.database.transaction(async (transaction) => {
+      await transaction.run('DELETE FROM session WHERE expires_at <= ? OR last_used_at + idle_ms <= ?', [now, now]);
+      const [role] = await transaction.rows(
+        'SELECT 1 AS held FROM role_assignment WHERE subject_kind = ? AND subject = ? LIMIT 1',
+        [subjectKind, subject],
+      );
+      await transaction.insert('session', [
+        {
+          token_hash: tokenHash(token),
+          subject_kind: subjectKind,
+          subject,
+          account_id: owner.accountId,
+          login: owner.login.slice(0, 320),
+          name: owner.name.slice(0, 255),
+          created_at: now,
+          last_used_at: now,
+          expires_at: now + this.lifetimes.lifetimeMs,
+          idle_ms: role ? this.lifetimes.privilegedIdleMs : this.lifetimes.personalIdleMs,
+          remote_address: remoteAddress,
+        },
+      ]);
+    });
+    const viewer = await this.find(token);
+    if (!viewer) throw new Error('A session ended in the moment it was opened.');
+    return { token, viewer };
+  }
+
+  /** The holder of a token, and a sign of life for the session; undefined when there is no such live session. */
+  async find(token: string): Promise<Viewer | undefined> {
+    const rows = await this.#live('s.token_hash = ?', tokenHash(token));
+    const row = rows[0];
+    if (row && Date.now() - row.lastUsedAt > Math.min(TOUCH_MS, row.idleMs / 10)) {
+      await this.database.transaction((transaction) =>
+        transaction.run('UPDATE session SET last_used_at = ? WHERE id = ?', [Date.now(), row.id]),
+      );
+    }
+    return viewerOf(rows);
+  }
+
+  /** The session as it is now, without a sign of life: what an open subscription asks before it delivers (rule V11). */
+  async revisit(sessionId: number): Promise<Viewer | undefined> {
+    return viewerOf(await this.#live('s.id = ?', sessionId));
+  }
+
+  /** Ends one session. */
+  async end(transaction: Transaction, sessionId: number): Promise<void> {
+    await transaction.run('DELETE FROM session WHERE id = ?', [sessionId]);
+    await this.changes.append(transaction, [{ topic: topics.session(sessionId), kind: 'REMOVED' }]);
+  }
+
+  async #live(condition: string, value: string | number): Promise<SessionRow[]> {
+    const now = Date.now();
+    return this.database.rows<SessionRow>(`${LIVE} AND ${condition}`, [now, now, value]);
+  }
+}
+
+function viewerOf(rows: readonly SessionRow[]): Viewer | undefined {
+  const [row] = rows;
+  if (!row) return undefined;
+  const permissions = rows.flatMap((each) =>
+    each.permissions === null ? [] : (JSON.parse(each.permissions) as Permission[]),
+  );
+  return {
+    sessionId: row.id,
+    login: row.login,
+    name: row.name,
+    accountId: row.accountId,
+    directoryId: row.accountId === null ? row.subject : null,
+    expiresAtMs: Math.min(row.expiresAt, Math.max(row.lastUsedAt, Date.now() - TOUCH_MS) + row.idleMs),
+    permissions: new Set(permissions),
+  };
+}
