@@ -1,0 +1,213 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import { expressMiddleware } from '@as-integrations/express5';
+import cors from 'cors';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express';
+import type { GraphQLSchema } from 'graphql';
+import helmet from 'helmet';
+import proxyAddr from 'proxy-addr';
+import { PublicError } from './errors.js';
+import { checkCost, extentRule, type OperationLimits } from './limits.js';
+import type { Logger } from './log.js';
+import { maskError } from './mask-error.js';
+import type { OriginPolicy } from './origin-policy.js';
+import { type ContextServices, RequestContext } from './resolvers/context.js';
+import { type CookiePolicy, sessionCookie, sessionToken } from './session-cookie.js';
+
+/** What the HTTP door needs. */
+export interface HttpOptions {
+  readonly path: string;
+  readonly schema: GraphQLSchema;
+  readonly services: ContextServices;
+  readonly limits: OperationLimits;
+  readonly bodyLimitBytes: number;
+  readonly introspection: boolean;
+  readonly origins: OriginPolicy;
+  readonly cookies: CookiePolicy;
+  readonly trustedProxies: readonly string[];
+  /** Further routes by their prefix. */
+  readonly routers: Readonly<Record<string, Router>>;
+  /** Why the process cannot serve now, by part; empty when it can. */
+  notReady(): Promise<Record<string, string>>;
+  readonly log: Logger;
+}
+
+// rspamd sends its verdicts as headers, up to 256 KiB (docs/gateways.md); Node's default of 16 KiB would refuse them.
+const MAX_HEADER_BYTES = 272 * 1024;
+// Stops clients that send their headers byte by byte.
+const HEADERS_TIMEOUT_MS = 20_000;
+// A large message over a slow line takes time, a connection that says nothing does not.
+const REQUEST_TIMEOUT_MS = 30 * 60_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+
+/** The HTTP door: GraphQL, intake, the explorer and the health of the process, on one server. */
+export class HttpDoor {
+  readonly server: Server;
+  readonly #apollo: ApolloServer<RequestContext>;
+  readonly #app: Express = express();
+  readonly #trusted: ReturnType<typeof proxyAddr.compile>;
+
+  constructor(private readonly options: HttpOptions) {
+    const { schema, limits, log } = options;
+    this.#trusted = proxyAddr.compile([...options.trustedProxies]);
+    this.server = createServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+      this.#app,
+    );
+    this.server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+    this.#apollo = new ApolloServer<RequestContext>({
+      schema,
+      introspection: options.introspection,
+      csrfPrevention: true,
+      validationRules: [extentRule(limits)],
+      parseOptions: { maxTokens: limits.maxTokens },
+      persistedQueries: false,
+      includeStacktraceInErrorResponses: false,
+      formatError: (formatted, error) => maskError(log, formatted, error),
+      plugins: [ApolloServerPluginLandingPageDisabled(), costPlugin(schema, limits)],
+      // Signals are the business of main.ts.
+      stopOnTerminationSignals: false,
+      nodeEnv: 'production',
+      logger: {
+        debug: (message) => log.debug(message),
+        info: (message) => log.info(message),
+        warn: (message) => log.warn(message),
+        error: (message) => log.error(message),
+      },
+    });
+  }
+
+  /** Builds the routes and listens; gives the port. */
+  async start(host: string, port: number): Promise<number> {
+    await this.#apollo.start();
+    this.#route();
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, host, () => {
+        this.server.off('error', reject);
+        resolve();
+      });
+    });
+    const address = this.server.address();
+    return typeof address === 'object' && address ? address.port : port;
+  }
+
+  /** Takes no new requests, lets running ones end, and cuts them off after `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.server.closeIdleConnections();
+    const cutOff = setTimeout(() => this.server.closeAllConnections(), timeoutMs);
+    await closed;
+    clearTimeout(cutOff);
+    await this.#apollo.stop();
+  }
+
+  /** The address of the client, behind the proxies that are trusted. */
+  readonly remoteAddress = (request: IncomingMessage): string => proxyAddr(request, this.#trusted);
+
+  #route(): void {
+    const { path, origins, routers, log } = this.options;
+    const app = this.#app;
+    app.disable('x-powered-by');
+    app.set('trust proxy', [...this.options.trustedProxies]);
+    app.set('etag', false);
+    app.use(
+      helmet({
+        contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+        crossOriginResourcePolicy: { policy: 'same-origin' },
+      }),
+    );
+    app.use((_request, response, next) => {
+      response.locals['requestId'] = randomUUID();
+      response.set('X-Request-Id', response.locals['requestId'] as string);
+      response.set('Cache-Control', 'no-store');
+      next();
+    });
+    app.get('/healthz', (_request, response) => response.json({ status: 'ok' }));
+    app.get('/readyz', (_request, response, next) => {
+      this.options
+        .notReady()
+        .then((reasons) => {
+          const ready = Object.keys(reasons).length === 0;
+          response.status(ready ? 200 : 503).json(ready ? { status: 'ready' } : { status: 'not ready', reasons });
+        })
+        .catch(next);
+    });
+    for (const [prefix, router] of Object.entries(routers)) app.use(prefix, router);
+    app.use(
+      path,
+      cors({
+        origin: (origin, answer) => answer(null, origin !== undefined && origins.isListed(origin)),
+        credentials: true,
+        maxAge: 600,
+      }),
+      this.#checkOrigin,
+      express.json({ limit: this.options.bodyLimitBytes }),
+      expressMiddleware(this.#apollo, {
+        context: async ({ req, res }) => {
+          const token = sessionToken(req, this.options.cookies);
+          const viewer = token ? await this.options.services.sessions.find(token) : undefined;
+          return new RequestContext(
+            this.options.services,
+            viewer,
+            this.remoteAddress(req),
+            res.locals['requestId'] as string,
+            sessionCookie(res, this.options.cookies),
+          );
+        },
+      }),
+    );
+    app.use((_request, response) =>
+      response.status(404).json({ error: { code: 'NOT_FOUND', message: 'There is nothing at this address.' } }),
+    );
+    app.use(answerError(log, this.options.bodyLimitBytes));
+  }
+
+  readonly #checkOrigin: RequestHandler = (request, _response, next) => {
+    next(this.options.origins.allows(request) ? undefined : new ForeignOriginError());
+  };
+}
+
+/** A web page of another origin tried to use the API. */
+class ForeignOriginError extends PublicError {
+  constructor() {
+    super('FOREIGN_ORIGIN', 'This origin is not allowed. An administrator can list it in the setting allowedOrigins.');
+  }
+}
+
+function costPlugin(schema: GraphQLSchema, limits: OperationLimits): ApolloServerPlugin<RequestContext> {
+  return {
+    requestDidStart: () =>
+      Promise.resolve({
+        didResolveOperation: ({ document, operation, request }) => {
+          if (operation) checkCost(schema, limits, document, operation, request.variables ?? {});
+          return Promise.resolve();
+        },
+      }),
+  };
+}
+
+/** Answers what never reached GraphQL: bodies that are too large or no JSON, and faults. */
+function answerError(log: Logger, bodyLimitBytes: number): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (response.headersSent) return next(error);
+    const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined;
+    const [status, code, message] =
+      error instanceof ForeignOriginError
+        ? [403, error.code, error.message]
+        : error instanceof PublicError
+          ? [503, error.code, error.message]
+          : type === 'entity.too.large'
+            ? [413, 'BODY_TOO_LARGE', `The request is larger than ${bodyLimitBytes} bytes.`]
+            : type === 'entity.parse.failed' ||
+                type === 'encoding.unsupported' ||
+                type === 'charset.unsupported' ||
+                type === 'request.aborted'
+              ? [400, 'BAD_REQUEST', 'The body is no JSON in UTF-8.']
+              : [500, 'INTERNAL_SERVER_ERROR', 'Something went wrong on our side.'];
+    if (status === 500) log.error({ err: error, requestId: response.locals['requestId'] as unknown }, 'internal error');
+    response.status(status).json({ errors: [{ message, extensions: { code } }] });
+  };
+}

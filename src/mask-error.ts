@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { ArgumentValidationError } from 'type-graphql';
+import { BadInputError, PublicError } from './errors.js';
+import type { Logger } from './log.js';
+
+// Codes that graphql-js, Apollo and our limits give to what a client did wrong; their messages speak of the document only.
+const CLIENT_CODES = new Set([
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'BAD_USER_INPUT',
+  'BAD_REQUEST',
+  'OPERATION_RESOLUTION_FAILURE',
+  'PERSISTED_QUERY_NOT_FOUND',
+  'PERSISTED_QUERY_NOT_SUPPORTED',
+  'DEPTH_LIMIT',
+  'ALIAS_LIMIT',
+  'FIELD_LIMIT',
+  'COST_LIMIT',
+]);
+
+function originOf(error: unknown): unknown {
+  let current = error;
+  while (current instanceof GraphQLError && current.originalError) current = current.originalError;
+  return current;
+}
+
+/**
+ * What a client may see of an error: the code and message of our own refusals, the messages of graphql-js about the
+ * document; everything else is a bug, logged whole under a reference that is all the client gets.
+ */
+export function maskError(log: Logger, formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
+  const place = {
+    ...(formatted.locations ? { locations: formatted.locations } : {}),
+    ...(formatted.path ? { path: formatted.path } : {}),
+  };
+  const origin = originOf(error);
+  if (origin instanceof PublicError) {
+    log[origin.logLevel]({ code: origin.code, ...(origin.cause ? { err: origin.cause } : {}) }, 'operation refused');
+    return { message: origin.message, ...place, extensions: { code: origin.code, ...origin.details } };
+  }
+  if (origin instanceof ArgumentValidationError) {
+    const field =
+      (origin.extensions['validationErrors'] as { property?: string }[] | undefined)?.[0]?.property ?? 'input';
+    const refusal = new BadInputError(field, `${field} is not valid: it is too long, or of a wrong form.`);
+    return { message: refusal.message, ...place, extensions: { code: refusal.code, ...refusal.details } };
+  }
+  const code = formatted.extensions?.['code'];
+  // An error without an origin was raised by graphql-js itself, about the document or a variable.
+  if (
+    origin instanceof GraphQLError &&
+    (typeof code !== 'string' || code === 'INTERNAL_SERVER_ERROR' ? origin.path === undefined : CLIENT_CODES.has(code))
+  ) {
+    return {
+      message: formatted.message,
+      ...place,
+      extensions: { code: typeof code === 'string' && CLIENT_CODES.has(code) ? code : 'BAD_USER_INPUT' },
+    };
+  }
+  const reference = randomUUID();
+  log.error({ err: origin, reference }, 'internal error');
+  return {
+    message: `Something went wrong on our side. Reference: ${reference}`,
+    ...place,
+    extensions: { code: 'INTERNAL_SERVER_ERROR', reference },
+  };
+}

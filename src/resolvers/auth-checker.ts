@@ -1,0 +1,22 @@
+import type { AuthCheckerFn } from 'type-graphql';
+import { GroupMailboxAccess } from '../services/access/personal-access.js';
+import type { Permission } from '../entities/permission.js';
+import type { RequestContext } from './context.js';
+
+/** What a field can demand: any session, a permission (rule V2), or the right to group mailboxes (rule V9). */
+export type Demand = 'SESSION' | 'GROUP_MAILBOXES' | Permission;
+
+/**
+ * The one place where fields are authorised, for HTTP and WebSocket alike. A missing session or permission is an error
+ * with its code; group mailboxes are simply null, because `groupMailboxAccess` beside them tells the reason (rule V9).
+ */
+export const authChecker: AuthCheckerFn<RequestContext, Demand> = async ({ context }, demands) => {
+  for (const demand of demands) {
+    if (demand === 'SESSION') context.requireViewer();
+    else if (demand === 'GROUP_MAILBOXES') {
+      const access = await context.personalAccess();
+      if (access?.groupMailboxAccess !== GroupMailboxAccess.GRANTED || access.own === null) return false;
+    } else context.requirePermission(demand);
+  }
+  return true;
+};

@@ -1,0 +1,152 @@
+import { registerEnumType } from 'type-graphql';
+import { ApiTokenScope } from '../entities/api-token.js';
+import { DeliveryFormat } from '../entities/delivery-format.js';
+import { Permission, PERMISSION_DESCRIPTIONS } from '../entities/permission.js';
+import { GatewayAction, Module, RecipientKind, ScanStatus } from '../entities/vocabulary.js';
+import { CapabilityReason } from '../services/access/message-capabilities.js';
+import { GroupMailboxAccess, MailboxKind, PersonalBackupAvailability } from '../services/access/personal-access.js';
+import { BackupOrderField, OrderDirection } from '../services/backup/message-order.js';
+import { SettingsWarning } from '../services/settings/personal-backup-settings-service.js';
+
+/** How a message's content is shown. */
+export enum PreviewMode {
+  TEXT = 'TEXT',
+  HTML = 'HTML',
+}
+
+/** What happened to what a subscription follows. */
+export enum ChangeKind {
+  STORED = 'STORED',
+  UPDATED = 'UPDATED',
+  REMOVED = 'REMOVED',
+  ACCESS = 'ACCESS',
+  RESET = 'RESET',
+}
+
+function describe<Value extends string>(
+  type: Record<string, Value>,
+  name: string,
+  description: string,
+  values: Readonly<Record<Value, string>>,
+): void {
+  const valuesConfig = Object.fromEntries(
+    Object.entries<string>(values).map(([value, text]) => [value, { description: text }]),
+  );
+  registerEnumType(type, { name, description, valuesConfig });
+}
+
+/** Gives every closed set its name and the meaning of its values; called once before the schema is built. */
+export function registerEnums(): void {
+  describe(Permission, 'Permission', 'What a role lets its holder do (rule V2).', PERMISSION_DESCRIPTIONS);
+  describe(ApiTokenScope, 'ApiTokenScope', 'What an API token may be used for.', {
+    INTAKE: 'Handing messages over to Backup.',
+  });
+  describe(Module, 'Module', 'What scanned a message.', {
+    ANTI_VIRUS: 'Looks for malware.',
+    ANTI_SPAM: 'Judges unwanted mail.',
+    ANTI_PHISHING: 'Looks for attempts to steal credentials.',
+    LINK_SCANNING: 'Judges the addresses that links lead to.',
+    CONTENT_FILTERING: 'Applies the rules for names, types and sizes of attachments.',
+    SENDER_AUTHENTICATION: 'Checks SPF, DKIM and DMARC (RFC 7208, 6376, 7489).',
+    PERSONAL_DENYLIST: 'Applies the list of senders that the recipient blocked.',
+    SANDBOX: 'Opens attachments in isolation and watches them.',
+  });
+  describe(GatewayAction, 'GatewayAction', 'What the gateway did for a recipient, mildest first (rule S4).', {
+    SKIP: 'Delivered it unchanged, or marked; never in personal Backup (rule V4).',
+    DISINFECT: 'Delivered it after cleaning it.',
+    DELETE_ATTACHMENT: 'Delivered it without an attachment.',
+    REJECT: 'Refused it while the sender was connected; never in personal Backup (rule V4).',
+    DELETE_MESSAGE: 'Did not deliver it.',
+  });
+  describe(ScanStatus, 'ScanStatus', 'What a module found; which values a module can have depends on the module.', {
+    NOT_DETECTED: 'Found nothing.',
+    DETECTED: 'Found what it looks for.',
+    NOT_SCANNED: 'Did not scan the message.',
+    BASES_ERROR: 'Could not scan for want of usable databases.',
+    SCAN_ERROR: 'Failed while scanning.',
+    MACROS: 'Anti-Virus: found a document with macros.',
+    ENCRYPTED: 'Anti-Virus: met content that it could not decrypt.',
+    DISINFECTED:
+      'Anti-Virus: found malware and removed it from what was delivered; the stored original still holds it.',
+    TRUSTED: 'Anti-Spam: the sender is trusted.',
+    FORMAL: 'Anti-Spam: an automatic notice, such as a delivery report.',
+    MASS_MAIL: 'Anti-Spam: a mailing that is not spam.',
+    PROBABLE_SPAM: 'Anti-Spam: probably spam.',
+    SPAM: 'Anti-Spam: spam.',
+    DENYLISTED: 'Anti-Spam: the sender is on a list of blocked ones.',
+    NO_VIOLATION: 'Sender authentication: in order.',
+    VIOLATION: 'Sender authentication: failed.',
+  });
+  describe(RecipientKind, 'RecipientKind', 'Where an envelope recipient stands in the header fields (rule S3).', {
+    TO: 'In the To field.',
+    CC: 'In the Cc field and not in To.',
+    BCC: 'In neither.',
+  });
+  describe(DeliveryFormat, 'DeliveryFormat', 'How a stored message is sent from Backup.', {
+    IN_ATTACHMENT: 'As an attachment of a new message, byte for byte (rule D5).',
+    AS_IS: 'As it was received, byte for byte but for what rule D4 removes.',
+  });
+  describe(CapabilityReason, 'CapabilityReason', 'Why something is not allowed with a message.', {
+    PREVIEW_SWITCHED_OFF: 'The administrator has switched reading off (rule P1).',
+    NO_HTML_PART: 'The message has no HTML part (rule P3).',
+    ANTI_VIRUS_STATUS: 'The Anti-Virus status allows text only (rule P3).',
+    SENDING_SWITCHED_OFF: 'The administrator has switched sending off (rule D1).',
+    THREAT_DETECTED: 'A threat was detected in the message (rule D2).',
+    DELETION_SWITCHED_OFF: 'The administrator has switched deleting off (rule X1).',
+  });
+  describe(
+    PersonalBackupAvailability,
+    'PersonalBackupAvailability',
+    'Whether a person has a personal Backup, and if not, why.',
+    {
+      AVAILABLE: 'It is there.',
+      DIRECTORY_NOT_CONFIGURED: 'No directory is connected (rule V7).',
+      ACCOUNT_NOT_IN_DIRECTORY: 'The directory does not hold the account any more.',
+      ACCOUNT_AMBIGUOUS:
+        'A name or address of the account belongs to another one, too (rule V8); an administrator has to resolve it.',
+    },
+  );
+  describe(
+    GroupMailboxAccess,
+    'GroupMailboxAccess',
+    'Whether a person sees group mailboxes, and if not, what is missing (rule V9).',
+    {
+      GRANTED: 'Every condition holds.',
+      SWITCHED_OFF: 'The administrator has switched group mailboxes off.',
+      DELEGATION_ATTRIBUTE_NOT_CONFIGURED: "The connection to the person's domain names no delegation attribute.",
+      DELEGATION_NOT_LOADED: 'No synchronisation has loaded the delegation attribute since it was configured.',
+    },
+  );
+  describe(MailboxKind, 'MailboxKind', 'Whose messages a section of personal Backup shows (rule V10).', {
+    OWN: "The person's own addresses.",
+    GROUP: 'A mailbox that the directory delegates to the person.',
+  });
+  describe(BackupOrderField, 'BackupOrderField', 'What lists of messages can be ordered by.', {
+    RECEIVED_AT: 'When the gateway took the message.',
+    SIZE: 'The size in bytes.',
+    SENDER: 'The envelope sender, without regard to case.',
+    SUBJECT: 'The subject, without regard to case.',
+  });
+  describe(OrderDirection, 'OrderDirection', 'Which way a list runs.', {
+    ASC: 'Smallest first.',
+    DESC: 'Greatest first.',
+  });
+  describe(PreviewMode, 'PreviewMode', "How a message's content is shown.", {
+    TEXT: 'As plain text (rule P2).',
+    HTML: 'As an inert HTML document for a sandboxed frame (rules P3, P4).',
+  });
+  describe(ChangeKind, 'ChangeKind', 'What happened.', {
+    STORED: 'A message came in.',
+    UPDATED: 'Something about a message changed, such as that it was sent.',
+    REMOVED: 'A message is gone: deleted, hidden or expired.',
+    ACCESS: 'What may be seen or done has changed; read sections and switches anew.',
+    RESET: 'The cursor is too old; read everything anew and continue behind the new cursor.',
+  });
+  describe(SettingsWarning, 'SettingsWarning', 'What to know about a change that was made.', {
+    DELEGATION_ATTRIBUTE_NOT_CONFIGURED:
+      'Group mailboxes stay hidden until a connection names a delegation attribute (rule C4).',
+    DELEGATION_NOT_LOADED:
+      'Group mailboxes stay hidden until a synchronisation has loaded the delegation attribute (rule C4).',
+    MESSAGE_ID_REMOVAL_CAN_BREAK_DKIM: 'Removing the Message-ID breaks DKIM signatures that cover it (rule D4).',
+  });
+}

@@ -1,0 +1,73 @@
+import { Arg, Authorized, Resolver, Root, Subscription } from 'type-graphql';
+import { Permission } from '../../entities/permission.js';
+import { PersonalBackupSettings } from '../../entities/personal-backup-settings.js';
+import { ChangeCursorScalar } from '../../entities/scalars.js';
+import type { RequestContext } from '../context.js';
+import { BackupFilterInput } from '../messages/message-inputs.js';
+import { GlobalBackupChange, PersonalBackupChange } from './change-types.js';
+
+interface Following {
+  readonly after?: string | null;
+  readonly filter?: BackupFilterInput | null;
+}
+
+// The library hands over the context untyped.
+const subscriber = (data: { args: unknown; context: unknown }) => ({
+  args: data.args as Following,
+  context: data.context as RequestContext,
+});
+
+const AFTER = { nullable: true, description: 'Continue behind this place; without it, from now on.' } as const;
+
+/** Everything that is pushed; each event is decided by the rights of its moment (rule V11). */
+@Resolver()
+export class LiveResolver {
+  @Authorized('SESSION')
+  @Subscription(() => PersonalBackupChange, {
+    description:
+      'Everything that changes in what the viewer may see. Behind `after` what was missed comes first, in order, at least once; a cursor that is too old gives RESET.',
+    subscribe: (data) => {
+      const { args, context } = subscriber(data);
+      return context.live.personal(context, args.after);
+    },
+  })
+  personalBackupChanged(
+    @Root() change: PersonalBackupChange,
+    @Arg('after', () => ChangeCursorScalar, AFTER) _after: string | null,
+  ): PersonalBackupChange {
+    return change;
+  }
+
+  @Authorized(Permission.BACKUP_VIEW)
+  @Subscription(() => GlobalBackupChange, {
+    description:
+      'Everything that changes in Backup. Needs BACKUP_VIEW. Behind `after` what was missed comes first, in order, at least once; a cursor that is too old gives RESET.',
+    subscribe: (data) => {
+      const { args, context } = subscriber(data);
+      return context.live.global(context, args.filter ?? {}, args.after);
+    },
+  })
+  backupChanged(
+    @Root() change: GlobalBackupChange,
+    @Arg('after', () => ChangeCursorScalar, AFTER) _after: string | null,
+    @Arg('filter', () => BackupFilterInput, {
+      nullable: true,
+      description: 'Only messages that it lets through; removals are told for all.',
+    })
+    _filter: BackupFilterInput | null,
+  ): GlobalBackupChange {
+    return change;
+  }
+
+  @Authorized(Permission.SETTINGS_VIEW)
+  @Subscription(() => PersonalBackupSettings, {
+    description: 'The settings of personal Backup after each change. Needs SETTINGS_VIEW.',
+    subscribe: (data) => {
+      const { context } = subscriber(data);
+      return context.live.personalBackupSettings(context);
+    },
+  })
+  personalBackupSettingsChanged(@Root() settings: PersonalBackupSettings): PersonalBackupSettings {
+    return settings;
+  }
+}

@@ -1,0 +1,44 @@
+import { Field, ObjectType } from 'type-graphql';
+import { DateTimeScalar, EmailAddressScalar } from '../../entities/scalars.js';
+import { Permission } from '../../entities/permission.js';
+import type { Viewer as SessionViewer } from '../../services/session/viewer.js';
+import type { RequestContext } from '../context.js';
+
+/** Who is asking. */
+@ObjectType({ description: 'Who is asking: the holder of the session.' })
+export class Viewer {
+  constructor(
+    private readonly context: RequestContext,
+    private readonly viewer: SessionViewer,
+  ) {}
+
+  @Field({ description: 'Name for display.' })
+  get name(): string {
+    return this.viewer.name;
+  }
+
+  @Field({ description: 'What was typed to sign in.' })
+  get login(): string {
+    return this.viewer.login;
+  }
+
+  @Field(() => [EmailAddressScalar], {
+    description: "The viewer's own addresses from the directory; empty while personal Backup is not available.",
+  })
+  get addresses(): Promise<string[]> {
+    return this.context.personalAccess().then((access) => [...(access?.own?.mailboxKeys ?? [])]);
+  }
+
+  @Field(() => [Permission], { description: 'What the roles allow; empty for people without a role (rule V2).' })
+  get permissions(): Permission[] {
+    return Object.values(Permission).filter((permission) => this.viewer.permissions.has(permission));
+  }
+
+  @Field(() => DateTimeScalar, {
+    description:
+      'When the session ends unless it is used before; each request moves it, up to the longest life of a session.',
+  })
+  get sessionExpiresAt(): number {
+    return this.viewer.expiresAtMs;
+  }
+}

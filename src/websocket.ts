@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import {
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  OperationTypeNode,
+  parse,
+  specifiedRules,
+  validate,
+} from 'graphql';
+import { CloseCode } from 'graphql-ws';
+import { useServer } from 'graphql-ws/use/ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { checkCost, extentRule, type OperationLimits } from './limits.js';
+import type { Logger } from './log.js';
+import { maskError } from './mask-error.js';
+import type { OriginPolicy } from './origin-policy.js';
+import { type ContextServices, RequestContext } from './resolvers/context.js';
+import type { ChangeFeed } from './services/changes/change-feed.js';
+import type { ChangeFollower } from './services/changes/change-follower.js';
+import { topics } from './services/changes/topics.js';
+import type { Viewer } from './services/session/viewer.js';
+import { type CookiePolicy, sessionToken } from './session-cookie.js';
+
+/** What the WebSocket door needs. */
+export interface WebSocketOptions {
+  readonly path: string;
+  readonly schema: GraphQLSchema;
+  readonly services: ContextServices;
+  readonly feed: ChangeFeed;
+  readonly limits: OperationLimits;
+  readonly origins: OriginPolicy;
+  readonly cookies: CookiePolicy;
+  readonly maxSubscriptionsPerSocket: number;
+  readonly bufferLimitBytes: number;
+  remoteAddress(request: IncomingMessage): string;
+  readonly log: Logger;
+}
+
+// A subscription with its variables is small; stops clients from filling the memory with one frame.
+const MAX_FRAME_BYTES = 64 * 1024;
+const KEEP_ALIVE_MS = 12_000;
+// How often sockets are looked over for slow clients and ended sessions.
+const SWEEP_MS = 5_000;
+// A client that took nothing for so long, or let more wait than its limit, is closed and resumes with its cursor.
+const STALL_MS = 20_000;
+
+/** Close code for clients that read too slowly; they resume behind their last cursor. */
+export const TOO_SLOW = 4413;
+
+interface Client {
+  readonly socket: WebSocket;
+  viewer: Viewer;
+  watch: ChangeFollower | undefined;
+  stalledSinceMs: number | undefined;
+}
+
+const refusal = (code: string, message: string) => new GraphQLError(message, { extensions: { code } });
+
+/** The WebSocket door: graphql-transport-ws, subscriptions only, for live sessions, with the same limits and masking as HTTP. */
+export class WebSocketDoor {
+  readonly #server = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, clientTracking: true });
+  readonly #clients = new Map<WebSocket, Client>();
+  readonly #sweeper: NodeJS.Timeout;
+  readonly #graphql: { dispose(): void | Promise<void> };
+  #stopping = false;
+
+  constructor(
+    http: Server,
+    private readonly options: WebSocketOptions,
+  ) {
+    this.#graphql = this.#serve();
+    http.on('upgrade', (request, socket: Duplex, head) => this.#upgrade(request, socket, head));
+    this.#sweeper = setInterval(() => void this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  /** How many clients are connected with a live session. */
+  get clientCount(): number {
+    return this.#clients.size;
+  }
+
+  /** Closes every socket with 1001 (RFC 6455, 7.4.1) and takes no new ones. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#sweeper);
+    for (const socket of this.#server.clients) socket.close(1001, 'The server stops. Connect again and resume.');
+    await this.#graphql.dispose();
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refuse = (status: string) =>
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    socket.on('error', (error) => this.options.log.debug({ err: error }, 'a socket failed before it was a WebSocket'));
+    if (this.#stopping) refuse('503 Service Unavailable');
+    else if ((request.url ?? '').split('?')[0] !== this.options.path) refuse('404 Not Found');
+    else if (!this.options.origins.allows(request)) refuse('403 Forbidden');
+    else
+      this.#server.handleUpgrade(request, socket, head, (client) => this.#server.emit('connection', client, request));
+  }
+
+  #serve() {
+    const { schema, services, log } = this.options;
+    const errorsOf = (errors: readonly GraphQLError[]) => errors.map((error) => maskError(log, error.toJSON(), error));
+    return useServer(
+      {
+        schema,
+        context: (context) => {
+          const client = this.#clients.get(context.extra.socket);
+          return new RequestContext(
+            services,
+            client?.viewer,
+            this.options.remoteAddress(context.extra.request),
+            randomUUID(),
+          );
+        },
+        onConnect: async ({ connectionParams, extra }) => this.#enter(extra.socket, extra.request, connectionParams),
+        onDisconnect: ({ extra }) => this.#leave(extra.socket),
+        onSubscribe: ({ extra, subscriptions }, _id, payload) =>
+          this.#accept(extra.socket, Object.keys(subscriptions).length, payload),
+        onNext: (_context, _id, _payload, _args, result) =>
+          result.errors ? { ...result, errors: errorsOf(result.errors) } : result,
+        onError: (_context, _id, _payload, errors) => errorsOf(errors as readonly GraphQLError[]),
+        isProd: true,
+      },
+      this.#server,
+      KEEP_ALIVE_MS,
+    );
+  }
+
+  /** Admits holders of a live session (rule V1): by the cookie of the upgrade, or by a token among the connection parameters. */
+  async #enter(
+    socket: WebSocket,
+    request: IncomingMessage,
+    parameters: Readonly<Record<string, unknown>> | undefined,
+  ): Promise<boolean> {
+    const given = parameters?.['authorization'] ?? parameters?.['Authorization'];
+    const token =
+      typeof given === 'string' ? given.replace(/^Bearer +/i, '') : sessionToken(request, this.options.cookies);
+    try {
+      const viewer = token ? await this.options.services.sessions.find(token) : undefined;
+      if (!viewer) {
+        socket.close(CloseCode.Forbidden, 'Sign in first: this needs a session.');
+        return true;
+      }
+      const client: Client = { socket, viewer, watch: undefined, stalledSinceMs: undefined };
+      this.#clients.set(socket, client);
+      client.watch = await this.options.feed.follow([topics.session(viewer.sessionId)]);
+      void client.watch?.next().then((changes) => {
+        if (changes) this.#end(socket);
+      });
+      return true;
+    } catch (error) {
+      this.options.log.warn({ err: error }, 'a WebSocket could not be admitted');
+      socket.close(1013, 'Try again later.');
+      return true;
+    }
+  }
+
+  #leave(socket: WebSocket): void {
+    this.#clients.get(socket)?.watch?.close();
+    this.#clients.delete(socket);
+  }
+
+  #end(socket: WebSocket): void {
+    socket.close(CloseCode.Forbidden, 'The session has ended. Sign in again.');
+  }
+
+  /** Validates an operation as the HTTP door does, and refuses everything but subscriptions. */
+  #accept(
+    socket: WebSocket,
+    open: number,
+    payload: {
+      query: string;
+      operationName?: string | null | undefined;
+      variables?: Record<string, unknown> | null | undefined;
+    },
+  ) {
+    const { schema, limits } = this.options;
+    if (!this.#clients.has(socket)) return [refusal('UNAUTHENTICATED', 'Sign in first: this needs a session.')];
+    if (open > this.options.maxSubscriptionsPerSocket) {
+      return [
+        refusal(
+          'SUBSCRIPTION_LIMIT',
+          `At most ${this.options.maxSubscriptionsPerSocket} subscriptions are open on one socket.`,
+        ),
+      ];
+    }
+    try {
+      const document = parse(payload.query, { maxTokens: limits.maxTokens });
+      const errors = validate(schema, document, [...specifiedRules, extentRule(limits)]);
+      if (errors.length > 0) return errors;
+      const operation = getOperationAST(document, payload.operationName);
+      if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) {
+        return [
+          refusal('BAD_REQUEST', 'Only subscriptions run over the WebSocket. Send queries and mutations by HTTP POST.'),
+        ];
+      }
+      checkCost(schema, limits, document, operation, payload.variables ?? {});
+      return undefined;
+    } catch (error) {
+      if (error instanceof GraphQLError) return [error];
+      throw error;
+    }
+  }
+
+  /** Closes clients that take nothing, and those whose session has ended by time. */
+  async #sweep(): Promise<void> {
+    const now = Date.now();
+    for (const client of [...this.#clients.values()]) {
+      const { socket } = client;
+      if (socket.bufferedAmount === 0) client.stalledSinceMs = undefined;
+      else client.stalledSinceMs ??= now;
+      const stalled = client.stalledSinceMs !== undefined && now - client.stalledSinceMs > STALL_MS;
+      if (stalled || socket.bufferedAmount > this.options.bufferLimitBytes) {
+        socket.close(TOO_SLOW, 'Too slow. Connect again and resume behind the last cursor.');
+        continue;
+      }
+      if (client.viewer.expiresAtMs > now) continue;
+      try {
+        const viewer = await this.options.services.sessions.revisit(client.viewer.sessionId);
+        if (viewer) client.viewer = viewer;
+        else this.#end(socket);
+      } catch (error) {
+        this.options.log.warn({ err: error }, 'a session could not be looked up');
+      }
+    }
+  }
+}
