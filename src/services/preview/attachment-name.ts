@@ -56,7 +56,6 @@ export function cleanFileName(name: string): string {
   const plain = name
     .normalize('NFC')
     .replace(DIRECTION_MARKS, '')
-    // eslint-disable-next-line no-control-regex
     .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
     .replace(/[\\/]+/g, '_')
     .replace(/\s+/g, ' ')

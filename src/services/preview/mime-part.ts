@@ -37,11 +37,9 @@ export interface PartSink {
 const MAX_VALUE_CHARACTERS = 32_768;
 
 /** Line breaks, NUL and other controls that could forge structure where the text is shown. */
-// eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 function decodeRaw(raw: string): string {
-  // eslint-disable-next-line no-control-regex
   return /[^\x00-\x7f]|\x1b/.test(raw) ? decodeCharset(Buffer.from(raw, 'latin1')) : raw;
 }
 
