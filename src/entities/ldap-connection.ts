@@ -36,7 +36,23 @@ export class LdapConnection {
   @Column({ name: 'delegation_loaded', type: 'boolean' })
   delegationLoaded!: boolean;
 
-  /** Outcome of the last synchronisation. */
+  /** When it is synchronised (rule L2). */
+  @Column({ type: 'simple-json' })
+  schedule!: Record<string, unknown>;
+
+  /** The place in the directory's own changes up to which the cache is true; null: the next pass is a full one. */
+  @Column({ name: 'change_mark', type: 'simple-json', nullable: true })
+  changeMark!: Record<string, unknown> | null;
+
+  /** When the last full pass succeeded, ms since 1970 UTC. */
+  @Column({ name: 'full_pass_at', type: 'integer', nullable: true })
+  fullPassAtMs!: number | null;
+
+  /** How many people the current generation holds; a pass that finds less than half is held back. */
+  @Column({ type: 'integer' })
+  people!: number;
+
+  /** How the last synchronisation went. */
   @Column({ type: 'simple-json' })
   state!: Record<string, unknown>;
 

@@ -44,6 +44,17 @@ export class People1764000000003 implements MigrationInterface {
         ],
       },
       {
+        // Who holds which role in effect: assignments to groups of the directory are spread over their people.
+        name: 'granted_role',
+        columns: [
+          `subject_kind ${type.ascii(8)} NOT NULL`,
+          `subject ${type.ascii(64)} NOT NULL`,
+          `role_id ${type.integer} NOT NULL`,
+          'PRIMARY KEY (subject_kind, subject, role_id)',
+          'FOREIGN KEY (role_id) REFERENCES role (id) ON DELETE CASCADE',
+        ],
+      },
+      {
         name: 'session',
         columns: [
           `id ${type.id}`,
@@ -112,6 +123,7 @@ export class People1764000000003 implements MigrationInterface {
       'account',
       'role',
       'role_assignment',
+      'granted_role',
       'session',
       'api_token',
       'sign_in_failure',

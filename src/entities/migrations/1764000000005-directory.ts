@@ -22,6 +22,10 @@ export class Directory1764000000005 implements MigrationInterface {
           `generation ${type.integer} NOT NULL`,
           `delegation_attributes ${type.text(1000)} NOT NULL`,
           `delegation_loaded ${type.small} NOT NULL`,
+          `schedule ${type.text(1000)} NOT NULL`,
+          `change_mark ${type.longText}`,
+          `full_pass_at ${type.integer}`,
+          `people ${type.integer} NOT NULL`,
           `state ${type.longText} NOT NULL`,
           `lease_owner ${type.ascii(36)}`,
           `lease_until ${type.integer} NOT NULL`,
@@ -66,11 +70,21 @@ export class Directory1764000000005 implements MigrationInterface {
         ],
       },
       {
+        // What accounts are found by: names, their words, and addresses.
+        name: 'directory_word',
+        columns: [...owned, `word ${type.text(100)} NOT NULL`, `directory_id ${type.ascii(64)} NOT NULL`],
+        indexes: [
+          { name: 'directory_word_word', columns: 'word, directory_id, connection_id, generation' },
+          { name: 'directory_word_directory_id', columns: 'directory_id, connection_id, generation' },
+          { name: 'directory_word_owned', columns: 'connection_id, generation' },
+        ],
+      },
+      {
         name: 'directory_member',
-        columns: [...owned, `group_id ${type.ascii(64)} NOT NULL`, `member_dn_hash ${type.ascii(40)} NOT NULL`],
+        columns: [...owned, `group_id ${type.ascii(64)} NOT NULL`, `member_key ${type.text(330)} NOT NULL`],
         indexes: [
           { name: 'directory_member_group', columns: 'connection_id, generation, group_id' },
-          { name: 'directory_member_member', columns: 'member_dn_hash, connection_id, generation' },
+          { name: 'directory_member_member', columns: 'member_key, connection_id, generation' },
         ],
       },
       {
@@ -80,9 +94,13 @@ export class Directory1764000000005 implements MigrationInterface {
           `mailbox_id ${type.ascii(64)} NOT NULL`,
           `attribute ${type.ascii(128)} NOT NULL`,
           `value ${type.text(2000)} NOT NULL`,
-          `unresolved ${type.small} NOT NULL`,
+          `value_key ${type.text(330)} NOT NULL`,
+          `problem ${type.ascii(16)}`,
         ],
-        indexes: [{ name: 'directory_delegation_mailbox', columns: 'connection_id, generation, mailbox_id' }],
+        indexes: [
+          { name: 'directory_delegation_mailbox', columns: 'connection_id, generation, mailbox_id' },
+          { name: 'directory_delegation_value', columns: 'value_key, connection_id, generation' },
+        ],
       },
       {
         name: 'mailbox_access',
@@ -114,6 +132,7 @@ export class Directory1764000000005 implements MigrationInterface {
       'ldap_connection',
       'directory_entry',
       'directory_identifier',
+      'directory_word',
       'directory_member',
       'directory_delegation',
       'mailbox_access',

@@ -1,0 +1,197 @@
+import type { Transaction } from '../../entities/database.js';
+import type { ChangeFeed, NewChange } from '../changes/change-feed.js';
+import { topics } from '../changes/topics.js';
+import { renewGrantedRoles } from '../session/granted-roles.js';
+import { type Access, resolveDelegations, type UnresolvedDelegation } from './delegation-access.js';
+import { inBatches, type ReadGeneration } from './directory-groups.js';
+
+/** What follows from a change of the cache. */
+export interface TransitionOutcome {
+  /** Names in delegation attributes of the domain that lead to nobody (rule L6). */
+  readonly unresolved: number;
+  /** Accounts whose names or addresses clash, over all connections (rule V8). */
+  readonly ambiguous: number;
+}
+
+/** What changed. */
+export interface CacheChange {
+  /** Domain of the connection whose rows changed; null when all its rows are gone with the connection. */
+  readonly domain: string;
+  /** Names and addresses that may clash now or no more; undefined: any. */
+  readonly touched?: readonly string[] | undefined;
+  /** Whether the domain's delegation became usable or unusable as a whole. */
+  readonly everybody: boolean;
+}
+
+const CURRENT = 'JOIN ldap_connection c ON c.id = i.connection_id AND c.generation = i.generation';
+
+/**
+ * A change of the LDAP cache together with everything that follows from it, in one transaction: who may see which
+ * mailbox (rule V9), which accounts are ambiguous (rule V8), which roles groups give, whose session ends (rule L7), and
+ * who has to hear of it (rule V11). Make one before the rows change and call {@link complete} after.
+ */
+export class CacheTransition {
+  private constructor(
+    private readonly transaction: Transaction,
+    private readonly changes: ChangeFeed,
+    private readonly followers: readonly string[],
+    private readonly before: ReadonlyMap<string, string>,
+  ) {}
+
+  /** Remembers what people with a session see now. */
+  static async begin(transaction: Transaction, changes: ChangeFeed): Promise<CacheTransition> {
+    const rows = await transaction.rows<{ id: string }>(
+      "SELECT DISTINCT subject AS id FROM session WHERE subject_kind = 'PERSON'",
+    );
+    const followers = rows.map(({ id }) => id);
+    return new CacheTransition(transaction, changes, followers, await views(transaction, followers));
+  }
+
+  /** Derives everything anew from the rows as they are now, and tells those concerned. */
+  async complete({ domain, touched, everybody }: CacheChange): Promise<TransitionOutcome> {
+    const unresolved = await this.#renewAccess(domain);
+    const ambiguous = await this.#renewClashes(touched);
+    const roleNews = await renewGrantedRoles(this.transaction);
+    const ended = await this.#endSessions();
+    const after = await views(this.transaction, this.followers);
+    const concerned = this.followers.filter((id) => this.before.get(id) !== after.get(id));
+    const news: NewChange[] = [
+      ...ended.map((id): NewChange => ({ topic: topics.session(id), kind: 'REMOVED' })),
+      ...roleNews,
+      ...concerned.map((id): NewChange => ({ topic: topics.person(id), kind: 'ACCESS' })),
+      ...(everybody ? [{ topic: topics.personalBackupSettings, kind: 'ACCESS' } as const] : []),
+      { topic: topics.directory, kind: 'UPDATED' },
+    ];
+    await this.changes.append(this.transaction, news);
+    return { unresolved: unresolved.length, ambiguous };
+  }
+
+  async #renewAccess(domain: string): Promise<readonly UnresolvedDelegation[]> {
+    const all = await this.transaction.rows<ReadGeneration & { domain: string }>(
+      'SELECT id AS connectionId, generation, domain FROM ldap_connection',
+    );
+    const own = all.filter((each) => each.domain === domain);
+    const others = all.filter((each) => each.domain !== domain);
+    const { access, unresolved } = await resolveDelegations(this.transaction, own, others);
+    const keyOf = ({ personId, mailboxId }: Access) => `${personId} ${mailboxId}`;
+    const wanted = new Map(access.map((each) => [keyOf(each), each]));
+    const present = await this.transaction.rows<Access>(
+      'SELECT person_id AS personId, mailbox_id AS mailboxId FROM mailbox_access WHERE domain = ?',
+      [domain],
+    );
+    for (const each of present) {
+      if (wanted.delete(keyOf(each))) continue;
+      await this.transaction.run('DELETE FROM mailbox_access WHERE person_id = ? AND mailbox_id = ?', [
+        each.personId,
+        each.mailboxId,
+      ]);
+    }
+    await this.transaction.insert(
+      'mailbox_access',
+      [...wanted.values()].map(({ personId, mailboxId }) => ({ domain, person_id: personId, mailbox_id: mailboxId })),
+    );
+    for (const { connectionId, generation } of own) {
+      await this.#markProblems(
+        connectionId,
+        generation,
+        unresolved.filter((each) => each.connectionId === connectionId),
+      );
+    }
+    return unresolved;
+  }
+
+  async #markProblems(
+    connectionId: number,
+    generation: number,
+    unresolved: readonly UnresolvedDelegation[],
+  ): Promise<void> {
+    const scope = 'connection_id = ? AND generation = ?';
+    await this.transaction.run(
+      `UPDATE directory_delegation SET problem = NULL WHERE ${scope} AND problem IS NOT NULL`,
+      [connectionId, generation],
+    );
+    for (const { mailboxId, valueKey, problem } of unresolved) {
+      await this.transaction.run(
+        `UPDATE directory_delegation SET problem = ? WHERE ${scope} AND mailbox_id = ? AND value_key = ?`,
+        [problem, connectionId, generation, mailboxId, valueKey],
+      );
+    }
+  }
+
+  /** Accounts and groups that share a name or an address with another one; contacts are neither (rule V8). */
+  async #renewClashes(touched: readonly string[] | undefined): Promise<number> {
+    const find = (condition: string, parameters: readonly string[]) =>
+      this.transaction.rows<{ value: string; id: string }>(
+        `SELECT DISTINCT i.value, i.directory_id AS id
+           FROM directory_identifier i ${CURRENT}
+           JOIN (SELECT i.value FROM directory_identifier i ${CURRENT} WHERE i.owner_kind <> 'CONTACT'${condition}
+                  GROUP BY i.value HAVING count(DISTINCT i.directory_id) > 1) d ON d.value = i.value
+          WHERE i.owner_kind <> 'CONTACT'`,
+        parameters,
+      );
+    const store = (clashes: readonly { value: string; id: string }[]) =>
+      this.transaction.insert(
+        'directory_clash',
+        clashes.map(({ value, id }) => ({ value, directory_id: id })),
+      );
+    if (touched === undefined) {
+      await this.transaction.run('DELETE FROM directory_clash');
+      await store(await find('', []));
+    } else {
+      await inBatches(touched, async (batch, marks) => {
+        await this.transaction.run(`DELETE FROM directory_clash WHERE value IN (${marks})`, batch);
+        await store(await find(` AND i.value IN (${marks})`, batch));
+      });
+    }
+    const [row] = await this.transaction.rows<{ count: number }>(
+      'SELECT count(DISTINCT directory_id) AS count FROM directory_clash',
+    );
+    return row?.count ?? 0;
+  }
+
+  /** Ends the sessions of accounts that are gone, disabled or expired (rule L7), and gives their ids. */
+  async #endSessions(): Promise<number[]> {
+    const sessions = await this.transaction.rows<{ id: number }>(
+      `SELECT s.id FROM session s
+        WHERE s.subject_kind = 'PERSON' AND NOT EXISTS (
+          SELECT 1 FROM directory_entry i ${CURRENT}
+           WHERE i.directory_id = s.subject AND i.kind = 'PERSON' AND i.disabled = 0
+             AND (i.expires_at IS NULL OR i.expires_at > ?))`,
+      [Date.now()],
+    );
+    for (const { id } of sessions) await this.transaction.run('DELETE FROM session WHERE id = ?', [id]);
+    return sessions.map(({ id }) => id);
+  }
+}
+
+/** Everything in the cache that decides what these people see, in a form that can be compared. */
+async function views(transaction: Transaction, people: readonly string[]): Promise<Map<string, string>> {
+  const facts = new Map<string, Set<string>>(people.map((id) => [id, new Set()]));
+  const gather = (source: string, sql: (marks: string) => string) =>
+    inBatches(people, async (batch, marks) => {
+      const rows = await transaction.rows<{ id: string; fact: string }>(sql(marks), batch);
+      for (const { id, fact } of rows) facts.get(id)?.add(`${source} ${fact}`);
+    });
+  await gather(
+    'own',
+    (marks) =>
+      `SELECT i.directory_id AS id, i.value AS fact FROM directory_identifier i ${CURRENT} WHERE i.directory_id IN (${marks})`,
+  );
+  await gather(
+    'delegated',
+    (marks) =>
+      `SELECT a.person_id AS id, i.value AS fact FROM mailbox_access a
+         JOIN directory_identifier i ON i.directory_id = a.mailbox_id ${CURRENT} WHERE a.person_id IN (${marks})`,
+  );
+  await gather(
+    'clashing',
+    (marks) => `SELECT directory_id AS id, value AS fact FROM directory_clash WHERE directory_id IN (${marks})`,
+  );
+  await gather(
+    'hidden',
+    (marks) =>
+      `SELECT a.person_id AS id, x.directory_id AS fact FROM mailbox_access a
+         JOIN directory_clash x ON x.directory_id = a.mailbox_id WHERE a.person_id IN (${marks})`,
+  );
+  return new Map([...facts].map(([id, set]) => [id, [...set].sort().join('\n')]));
+}
