@@ -1,10 +1,13 @@
 import type { AuthCheckerFn } from 'type-graphql';
 import { GroupMailboxAccess } from '../services/access/personal-access.js';
-import type { Permission } from '../entities/permission.js';
+import { Permission } from '../entities/permission.js';
 import type { RequestContext } from './context.js';
 
-/** What a field can demand: any session, a permission (rule V2), or the right to group mailboxes (rule V9). */
-export type Demand = 'SESSION' | 'GROUP_MAILBOXES' | Permission;
+/**
+ * What a field can demand: any session, a permission (rule V2), one of the permissions that need to look people up, or
+ * the right to group mailboxes (rule V9).
+ */
+export type Demand = 'SESSION' | 'DIRECTORY_SEARCH' | 'GROUP_MAILBOXES' | Permission;
 
 /**
  * The one place where fields are authorised, for HTTP and WebSocket alike. A missing session or permission is an error
@@ -13,7 +16,10 @@ export type Demand = 'SESSION' | 'GROUP_MAILBOXES' | Permission;
 export const authChecker: AuthCheckerFn<RequestContext, Demand> = async ({ context }, demands) => {
   for (const demand of demands) {
     if (demand === 'SESSION') context.requireViewer();
-    else if (demand === 'GROUP_MAILBOXES') {
+    else if (demand === 'DIRECTORY_SEARCH') {
+      if (!context.viewer?.permissions.has(Permission.SETTINGS_VIEW))
+        context.requirePermission(Permission.ACCOUNTS_VIEW);
+    } else if (demand === 'GROUP_MAILBOXES') {
       const access = await context.personalAccess();
       if (access?.groupMailboxAccess !== GroupMailboxAccess.GRANTED || access.own === null) return false;
     } else context.requirePermission(demand);

@@ -2,11 +2,20 @@ import { registerEnumType } from 'type-graphql';
 import { ApiTokenScope } from '../entities/api-token.js';
 import { DeliveryFormat } from '../entities/delivery-format.js';
 import { Permission, PERMISSION_DESCRIPTIONS } from '../entities/permission.js';
+import { RoleSubjectKind } from '../entities/role-assignment.js';
 import { GatewayAction, Module, RecipientKind, ScanStatus } from '../entities/vocabulary.js';
 import { CapabilityReason } from '../services/access/message-capabilities.js';
 import { GroupMailboxAccess, MailboxKind, PersonalBackupAvailability } from '../services/access/personal-access.js';
 import { BackupOrderField, OrderDirection } from '../services/backup/message-order.js';
 import { SettingsWarning } from '../services/settings/personal-backup-settings-service.js';
+import { SynchronisationKind, SynchronisationStatus } from '../services/directory/synchronisation-state.js';
+import {
+  AddressAttributes,
+  ConnectionTestStatus,
+  DirectoryPreset,
+  ScheduleKind,
+  TlsMode,
+} from './directory/directory-enums.js';
 
 /** How a message's content is shown. */
 export enum PreviewMode {
@@ -148,5 +157,60 @@ export function registerEnums(): void {
     DELEGATION_NOT_LOADED:
       'Group mailboxes stay hidden until a synchronisation has loaded the delegation attribute (rule C4).',
     MESSAGE_ID_REMOVAL_CAN_BREAK_DKIM: 'Removing the Message-ID breaks DKIM signatures that cover it (rule D4).',
+  });
+  describe(RoleSubjectKind, 'AccountKind', 'Who can hold a role (rule V2).', {
+    ACCOUNT: 'A local account.',
+    PERSON: 'A person of the directory.',
+    GROUP: 'Everybody in a group of the directory, nested groups included.',
+  });
+  describe(TlsMode, 'LdapTlsMode', 'How a directory connection is protected.', {
+    LDAPS: 'TLS from the first byte.',
+    STARTTLS: 'TLS after the StartTLS operation (RFC 4511, 4.14); nothing is sent before.',
+    PLAIN: 'No TLS: passwords are sent readably; only where explicitly allowed.',
+  });
+  describe(
+    AddressAttributes,
+    'LdapAddressAttributes',
+    'Which attributes hold the mail addresses of accounts (rule L1).',
+    {
+      MAIL: 'The attribute mail.',
+      PROXY_ADDRESSES: 'The smtp values of proxyAddresses.',
+      BOTH: 'Both.',
+    },
+  );
+  describe(
+    DirectoryPreset,
+    'DirectoryPreset',
+    'Which kind of directory it is; decides names of attributes and filters.',
+    {
+      ACTIVE_DIRECTORY: 'Active Directory.',
+      OPENLDAP: 'OpenLDAP with inetOrgPerson and groupOfNames.',
+      FREEIPA: 'FreeIPA.',
+    },
+  );
+  describe(ScheduleKind, 'ScheduleKind', 'How often a connection is synchronised (rule L2).', {
+    INTERVAL: 'Every so many minutes.',
+    DAILY: 'Every day at a time.',
+    WEEKLY: 'Every week on a day at a time.',
+    MONTHLY: 'Every month on a day at a time; on its last day where it lacks that day.',
+    MANUAL: 'Only when somebody starts it.',
+  });
+  describe(ConnectionTestStatus, 'ConnectionTestStatus', 'How a step of a connection test went.', {
+    OK: 'Well.',
+    WARNING: 'Well, with something to know.',
+    FAILED: 'Not at all; the advice says what to do.',
+    SKIPPED: 'Not tried, because an earlier step failed or it does not apply.',
+  });
+  describe(SynchronisationStatus, 'SynchronizationStatus', 'How a synchronisation went.', {
+    NEVER: 'There was none yet.',
+    RUNNING: 'It runs.',
+    SUCCEEDED: 'The cache is up to date.',
+    FAILED: 'The last data stays in use; it is tried again with growing delays (rule L3).',
+    HELD_BACK:
+      'The directory shows less than half of the people of before; the last data stays in use until somebody confirms.',
+  });
+  describe(SynchronisationKind, 'SynchronizationKind', 'What a synchronisation read.', {
+    FULL: 'Everything.',
+    INCREMENTAL: 'What changed since the last one.',
   });
 }

@@ -3,6 +3,7 @@ import { buildSchema, type ClassType, type NonEmptyArray } from 'type-graphql';
 import { DateTimeScalar } from '../entities/scalars.js';
 import { authChecker } from './auth-checker.js';
 import type { RequestContext } from './context.js';
+import { DirectoryResolver } from './directory/directory-resolver.js';
 import { registerEnums } from './enums.js';
 import { LiveResolver } from './live/live-resolver.js';
 import { GlobalBackupMessage } from './messages/global-backup-message.js';
@@ -14,6 +15,7 @@ import {
   PersonalBackupResolver,
   ViewerBackupResolver,
 } from './messages/personal-backup-resolver.js';
+import { AccountResolver } from './people/account-resolver.js';
 import { ApiTokenResolver } from './people/api-token-resolver.js';
 import { SessionResolver } from './people/session-resolver.js';
 import { BackupSettingsResolver } from './settings/backup-settings-resolver.js';
@@ -22,6 +24,7 @@ import { PersonalBackupSettingsResolver } from './settings/personal-backup-setti
 /** Every resolver of the API. */
 export const resolverClasses = [
   SessionResolver,
+  AccountResolver,
   ApiTokenResolver,
   ViewerBackupResolver,
   PersonalBackupResolver,
@@ -31,6 +34,7 @@ export const resolverClasses = [
   GlobalBackupMessageResolver,
   PersonalBackupSettingsResolver,
   BackupSettingsResolver,
+  DirectoryResolver,
   LiveResolver,
 ] as const satisfies NonEmptyArray<ClassType | (abstract new (...parameters: never[]) => unknown)>;
 

@@ -5,13 +5,16 @@ import { decodeChangeCursor, encodeChangeCursor } from '../../services/changes/c
 import type { GlobalChanges, PrivilegedFollower } from '../../services/changes/global-changes.js';
 import type { PersonalChanges } from '../../services/changes/personal-changes.js';
 import { topics } from '../../services/changes/topics.js';
+import type { LdapConnections } from '../../services/directory/connections.js';
 import type { PersonalBackupSettingsService } from '../../services/settings/personal-backup-settings-service.js';
 import type { RequestContext } from '../context.js';
+import { LdapConnectionType } from '../directory/ldap-connection-type.js';
 import { ChangeKind } from '../enums.js';
 import { copyId, messageId } from '../ids.js';
 import { GlobalBackupMessage } from '../messages/global-backup-message.js';
 import { PersonalBackupMessage } from '../messages/personal-backup-message.js';
 import type { GlobalBackupChange, PersonalBackupChange } from './change-types.js';
+import { untilLeft } from './until-left.js';
 
 const place = (after: string | null | undefined) => (after ? decodeChangeCursor(after) : undefined);
 
@@ -33,12 +36,18 @@ export class LiveEvents {
     private readonly personalChanges: PersonalChanges,
     private readonly globalChanges: GlobalChanges,
     private readonly settings: PersonalBackupSettingsService,
+    private readonly connections: LdapConnections,
   ) {}
 
   /** What changes in the viewer's personal Backup; a local account has none and hears nothing. */
-  async *personal(
+  personal(context: RequestContext, after: string | null | undefined): AsyncGenerator<PersonalBackupChange, void> {
+    return untilLeft((left) => this.#personal(context, after, left));
+  }
+
+  async *#personal(
     context: RequestContext,
     after: string | null | undefined,
+    left: AbortSignal,
   ): AsyncGenerator<PersonalBackupChange, void> {
     const viewer = context.requireViewer();
     const follower = {
@@ -50,6 +59,7 @@ export class LiveEvents {
     for await (const { cursor, kind, mailbox, copyId: id, copy, access } of this.personalChanges.follow(
       follower,
       place(after),
+      left,
     )) {
       yield {
         cursor: encodeChangeCursor(cursor),
@@ -62,13 +72,22 @@ export class LiveEvents {
   }
 
   /** What changes in Backup. */
-  async *global(
+  global(
     context: RequestContext,
     filter: BackupFilter,
     after: string | null | undefined,
   ): AsyncGenerator<GlobalBackupChange, void> {
+    return untilLeft((left) => this.#global(context, filter, after, left));
+  }
+
+  async *#global(
+    context: RequestContext,
+    filter: BackupFilter,
+    after: string | null | undefined,
+    left: AbortSignal,
+  ): AsyncGenerator<GlobalBackupChange, void> {
     const follower = privileged(context, Permission.BACKUP_VIEW);
-    for await (const event of this.globalChanges.follow(follower, filter, place(after))) {
+    for await (const event of this.globalChanges.follow(follower, filter, place(after), left)) {
       yield {
         cursor: encodeChangeCursor(event.cursor),
         kind: ChangeKind[event.kind],
@@ -79,9 +98,44 @@ export class LiveEvents {
   }
 
   /** The settings of personal Backup after each change. */
-  async *personalBackupSettings(context: RequestContext): AsyncGenerator<PersonalBackupSettings, void> {
+  personalBackupSettings(context: RequestContext): AsyncGenerator<PersonalBackupSettings, void> {
+    return untilLeft((left) => this.#personalBackupSettings(context, left));
+  }
+
+  async *#personalBackupSettings(
+    context: RequestContext,
+    left: AbortSignal,
+  ): AsyncGenerator<PersonalBackupSettings, void> {
     const follower = privileged(context, Permission.SETTINGS_VIEW);
-    for await (const _ of this.globalChanges.signals(follower, topics.personalBackupSettings))
+    for await (const _ of this.globalChanges.signals(follower, topics.personalBackupSettings, left))
       yield await this.settings.read();
+  }
+
+  /** Each directory connection as it is now, then whenever its synchronisation moved on or its settings changed. */
+  directory(context: RequestContext): AsyncGenerator<LdapConnectionType, void> {
+    return untilLeft((left) => this.#directory(context, left));
+  }
+
+  async *#directory(context: RequestContext, left: AbortSignal): AsyncGenerator<LdapConnectionType, void> {
+    const signals = this.globalChanges.signals(privileged(context, Permission.SETTINGS_VIEW), topics.directory, left);
+    // Followed before the present state is read, so that nothing falls between the two.
+    let signal = signals.next();
+    let told = new Map<number, string>();
+    do {
+      const connections = await this.connections.list();
+      const present = new Map(connections.map((connection) => [connection.id, JSON.stringify(connection)]));
+      for (const connection of connections) {
+        if (told.get(connection.id) === present.get(connection.id)) continue;
+        yield new LdapConnectionType(
+          connection,
+          this.connections.scheduleOf(connection),
+          this.connections.stateOf(connection),
+        );
+      }
+      told = present;
+      const { done } = await signal;
+      if (done) return;
+      signal = signals.next();
+    } while (!left.aborted);
   }
 }

@@ -2,6 +2,7 @@ import { Arg, Authorized, Resolver, Root, Subscription } from 'type-graphql';
 import { Permission } from '../../entities/permission.js';
 import { PersonalBackupSettings } from '../../entities/personal-backup-settings.js';
 import { ChangeCursorScalar } from '../../entities/scalars.js';
+import { LdapConnectionType } from '../directory/ldap-connection-type.js';
 import type { RequestContext } from '../context.js';
 import { BackupFilterInput } from '../messages/message-inputs.js';
 import { GlobalBackupChange, PersonalBackupChange } from './change-types.js';
@@ -69,5 +70,18 @@ export class LiveResolver {
   })
   personalBackupSettingsChanged(@Root() settings: PersonalBackupSettings): PersonalBackupSettings {
     return settings;
+  }
+
+  @Authorized(Permission.SETTINGS_VIEW)
+  @Subscription(() => LdapConnectionType, {
+    description:
+      'Each directory connection as it is now, then again whenever its synchronisation moves on or its settings change. Needs SETTINGS_VIEW.',
+    subscribe: (data) => {
+      const { context } = subscriber(data);
+      return context.live.directory(context);
+    },
+  })
+  directoryChanged(@Root() connection: LdapConnectionType): LdapConnectionType {
+    return connection;
   }
 }

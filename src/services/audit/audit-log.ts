@@ -27,7 +27,16 @@ export type AuditEvent =
   | 'LDAP_CONNECTION_DELETE'
   | 'DIRECTORY_SYNCHRONIZE'
   | 'API_TOKEN_CREATE'
-  | 'API_TOKEN_REVOKE';
+  | 'API_TOKEN_REVOKE'
+  | 'ACCOUNT_CREATE'
+  | 'ACCOUNT_UPDATE'
+  | 'ACCOUNT_DELETE'
+  | 'PASSWORD_CHANGE'
+  | 'ROLE_CREATE'
+  | 'ROLE_UPDATE'
+  | 'ROLE_DELETE'
+  | 'ROLE_ASSIGN'
+  | 'ROLE_WITHDRAW';
 
 /** Writes an audit entry in the transaction of what it tells of. */
 export async function recordAudit(transaction: Transaction, record: AuditRecord): Promise<void> {

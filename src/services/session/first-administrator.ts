@@ -4,6 +4,7 @@ import { type Database, isUniqueViolation, RepeatTransaction } from '../../entit
 import { Permission } from '../../entities/permission.js';
 import { Role } from '../../entities/role.js';
 import { RoleAssignment, RoleSubjectKind } from '../../entities/role-assignment.js';
+import { renewGrantedRoles } from './granted-roles.js';
 import { hashPassword } from './password-hash.js';
 import { loginKey } from './sign-in.js';
 
@@ -54,6 +55,7 @@ export async function ensureFirstAdministrator(
       subjectKind: RoleSubjectKind.ACCOUNT,
       subject: String(account.id),
     });
+    await renewGrantedRoles(transaction);
     return configuredPassword ? undefined : password;
   });
 }

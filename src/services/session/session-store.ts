@@ -27,6 +27,14 @@ export interface OpenedSession {
   readonly viewer: Viewer;
 }
 
+/** A session that lives, with what its ends are counted from. */
+interface LiveSession {
+  readonly viewer: Viewer;
+  readonly idleMs: number;
+  readonly lastUsedAtMs: number;
+  readonly endsAtMs: number;
+}
+
 interface SessionRow {
   id: number;
   accountId: number | null;
@@ -48,7 +56,7 @@ const LIVE = `
          s.expires_at AS expiresAt, s.idle_ms AS idleMs, r.permissions AS permissions
     FROM session s
     LEFT JOIN account a ON a.id = s.account_id
-    LEFT JOIN role_assignment g ON g.subject_kind = s.subject_kind AND g.subject = s.subject
+    LEFT JOIN granted_role g ON g.subject_kind = s.subject_kind AND g.subject = s.subject
     LEFT JOIN role r ON r.id = g.role_id
    WHERE (s.account_id IS NULL OR a.disabled = 0) AND s.expires_at > ? AND s.last_used_at + s.idle_ms > ?`;
 
@@ -71,7 +79,7 @@ export class SessionStore {
     await this.database.transaction(async (transaction) => {
       await transaction.run('DELETE FROM session WHERE expires_at <= ? OR last_used_at + idle_ms <= ?', [now, now]);
       const [role] = await transaction.rows(
-        'SELECT 1 AS held FROM role_assignment WHERE subject_kind = ? AND subject = ? LIMIT 1',
+        'SELECT 1 AS held FROM granted_role WHERE subject_kind = ? AND subject = ? LIMIT 1',
         [subjectKind, subject],
       );
       await transaction.insert('session', [
@@ -97,19 +105,20 @@ export class SessionStore {
 
   /** The holder of a token, and a sign of life for the session; undefined when there is no such live session. */
   async find(token: string): Promise<Viewer | undefined> {
-    const rows = await this.#live('s.token_hash = ?', tokenHash(token));
-    const row = rows[0];
-    if (row && Date.now() - row.lastUsedAt > Math.min(TOUCH_MS, row.idleMs / 10)) {
+    const live = await this.#live('s.token_hash = ?', tokenHash(token));
+    if (!live) return undefined;
+    const now = Date.now();
+    if (now - live.lastUsedAtMs > Math.min(TOUCH_MS, live.idleMs / 10)) {
       await this.database.transaction((transaction) =>
-        transaction.run('UPDATE session SET last_used_at = ? WHERE id = ?', [Date.now(), row.id]),
+        transaction.run('UPDATE session SET last_used_at = ? WHERE id = ?', [now, live.viewer.sessionId]),
       );
     }
-    return viewerOf(rows);
+    return { ...live.viewer, expiresAtMs: Math.min(live.endsAtMs, now + live.idleMs) };
   }
 
   /** The session as it is now, without a sign of life: what an open subscription asks before it delivers (rule V11). */
   async revisit(sessionId: number): Promise<Viewer | undefined> {
-    return viewerOf(await this.#live('s.id = ?', sessionId));
+    return (await this.#live('s.id = ?', sessionId))?.viewer;
   }
 
   /** Ends one session. */
@@ -118,25 +127,27 @@ export class SessionStore {
     await this.changes.append(transaction, [{ topic: topics.session(sessionId), kind: 'REMOVED' }]);
   }
 
-  async #live(condition: string, value: string | number): Promise<SessionRow[]> {
+  async #live(condition: string, value: string | number): Promise<LiveSession | undefined> {
     const now = Date.now();
-    return this.database.rows<SessionRow>(`${LIVE} AND ${condition}`, [now, now, value]);
+    const rows = await this.database.rows<SessionRow>(`${LIVE} AND ${condition}`, [now, now, value]);
+    const [row] = rows;
+    if (!row) return undefined;
+    const permissions = new Set(
+      rows.flatMap((each) => (each.permissions === null ? [] : (JSON.parse(each.permissions) as Permission[]))),
+    );
+    // Who was given a role after signing in has the shorter time-out from then on.
+    const idleMs = permissions.size > 0 ? Math.min(row.idleMs, this.lifetimes.privilegedIdleMs) : row.idleMs;
+    const expiresAtMs = Math.min(row.expiresAt, row.lastUsedAt + idleMs);
+    if (expiresAtMs <= now) return undefined;
+    const viewer = {
+      sessionId: row.id,
+      login: row.login,
+      name: row.name,
+      accountId: row.accountId,
+      directoryId: row.accountId === null ? row.subject : null,
+      expiresAtMs,
+      permissions,
+    };
+    return { viewer, idleMs, lastUsedAtMs: row.lastUsedAt, endsAtMs: row.expiresAt };
   }
-}
-
-function viewerOf(rows: readonly SessionRow[]): Viewer | undefined {
-  const [row] = rows;
-  if (!row) return undefined;
-  const permissions = rows.flatMap((each) =>
-    each.permissions === null ? [] : (JSON.parse(each.permissions) as Permission[]),
-  );
-  return {
-    sessionId: row.id,
-    login: row.login,
-    name: row.name,
-    accountId: row.accountId,
-    directoryId: row.accountId === null ? row.subject : null,
-    expiresAtMs: Math.min(row.expiresAt, Math.max(row.lastUsedAt, Date.now() - TOUCH_MS) + row.idleMs),
-    permissions: new Set(permissions),
-  };
 }
