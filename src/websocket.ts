@@ -117,7 +117,8 @@ export class WebSocketDoor {
           );
         },
         onConnect: async ({ connectionParams, extra }) => this.#enter(extra.socket, extra.request, connectionParams),
-        onDisconnect: ({ extra }) => this.#leave(extra.socket),
+        // Not onDisconnect, which is silent about sockets that went away while they were being admitted.
+        onClose: ({ extra }) => this.#leave(extra.socket),
         onSubscribe: ({ extra, subscriptions }, _id, payload) =>
           this.#accept(extra.socket, Object.keys(subscriptions).length, payload),
         onNext: (_context, _id, _payload, _args, result) =>
@@ -145,17 +146,29 @@ export class WebSocketDoor {
         socket.close(CloseCode.Forbidden, 'Sign in first: this needs a session.');
         return true;
       }
+      if (socket.readyState !== socket.OPEN) return true;
       const client: Client = { socket, viewer, watch: undefined, stalledSinceMs: undefined };
       this.#clients.set(socket, client);
       client.watch = await this.options.feed.follow([topics.session(viewer.sessionId)]);
-      void client.watch?.next().then((changes) => {
-        if (changes) this.#end(socket);
-      });
+      if (!this.#clients.has(socket)) client.watch?.close();
+      if (client.watch) void this.#watch(socket, client.watch);
       return true;
     } catch (error) {
       this.options.log.warn({ err: error }, 'a WebSocket could not be admitted');
       socket.close(1013, 'Try again later.');
       return true;
+    }
+  }
+
+  /** Closes the socket when its session ends; other news of the session concern its subscriptions. */
+  async #watch(socket: WebSocket, follower: ChangeFollower): Promise<void> {
+    try {
+      for (let changes = await follower.next(); changes; changes = await follower.next()) {
+        if (changes.some(({ kind }) => kind === 'REMOVED')) return this.#end(socket);
+      }
+    } catch (error) {
+      this.options.log.warn({ err: error }, 'a session could not be watched');
+      socket.close(1013, 'Try again later.');
     }
   }
 

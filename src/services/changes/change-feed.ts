@@ -97,11 +97,13 @@ export class ChangeFeed {
   }
 
   /**
-   * Follows topics from behind `after`, or from now on. `undefined` when the cursor is too old or of another feed: then
-   * the client has to read anew.
+   * Follows topics from behind `after`, or from now on, until `left`. `undefined` when the cursor is too old or of another
+   * feed: then the client has to read anew.
    */
-  async follow(names: Iterable<string>, after?: ChangeCursor): Promise<ChangeFollower | undefined> {
+  async follow(names: Iterable<string>, after?: ChangeCursor, left?: AbortSignal): Promise<ChangeFollower | undefined> {
     const follower = new ChangeFollower(this, names, this.#place);
+    left?.addEventListener('abort', () => follower.close(), { once: true });
+    if (left?.aborted) follower.close();
     if (after && !(await this.#isKept(after))) {
       follower.close();
       return undefined;

@@ -4,6 +4,12 @@ import { isSessionTopic } from './topics.js';
 // Changes that wait for a slow subscriber; beyond it they are read from the table again, so memory stays bounded.
 const INBOX_LIMIT = 256;
 
+/**
+ * How long a decision about what a subscriber may see holds, ms. Sessions end by time without an event, and a client that
+ * reads slowly must not be given, minutes later, what was decided before (rule V11).
+ */
+export const DECISION_MS = 1_000;
+
 /** One subscriber's way through the feed: at first what was missed, then what comes, in order, each change once. */
 export class ChangeFollower {
   readonly #topics: Set<string>;
@@ -44,9 +50,12 @@ export class ChangeFollower {
     this.#replaying = true;
   }
 
-  /** Follows exactly these topics from the current place on. */
-  setTopics(names: Iterable<string>): void {
+  /** Follows exactly these topics from the current place on; tells whether there are new ones among them. */
+  setTopics(names: Iterable<string>): boolean {
+    // Entered now, they would never be left again.
+    if (this.#closed) return false;
     const wanted = new Set(names);
+    const grows = [...wanted].some((topic) => !this.#topics.has(topic));
     for (const topic of this.#topics) if (!wanted.has(topic)) this.feed.leave(topic, this);
     for (const topic of wanted) {
       if (this.#topics.has(topic)) continue;
@@ -56,6 +65,7 @@ export class ChangeFollower {
     }
     this.#topics.clear();
     for (const topic of wanted) this.#topics.add(topic);
+    return grows;
   }
 
   /** Takes a change from the feed. */

@@ -2,7 +2,7 @@ import type { GlobalMessages, StoredMessage } from '../backup/global-messages.js
 import type { BackupFilter } from '../backup/message-filter.js';
 import type { ChangeCursor } from './change-cursor.js';
 import type { Change, ChangeFeed } from './change-feed.js';
-import type { ChangeFollower } from './change-follower.js';
+import { type ChangeFollower, DECISION_MS } from './change-follower.js';
 import { topics } from './topics.js';
 
 /** Something that an administrator should hear of. */
@@ -28,26 +28,30 @@ export class GlobalChanges {
     private readonly messages: GlobalMessages,
   ) {}
 
-  /** Events of messages that the filter lets through; removals are told whatever the filter, since nothing is left to compare. */
+  /**
+   * Events of messages that the filter lets through; removals are told whatever the filter, since nothing is left to
+   * compare. Ends with the session, and at once when the subscriber has `left`.
+   */
   async *follow(
     person: PrivilegedFollower,
     filter: BackupFilter,
     after: ChangeCursor | undefined,
+    left: AbortSignal,
   ): AsyncGenerator<GlobalEvent, void> {
     const names = [topics.backup, topics.session(person.sessionId)];
-    let follower = await this.feed.follow(names, after);
-    if (!follower) {
-      const now = await this.feed.current();
-      follower = (await this.feed.follow(names, now)) as ChangeFollower;
-      yield { cursor: now, kind: 'RESET', messageId: null, message: null };
-    }
+    let follower = await this.feed.follow(names, after, left);
+    const reset = follower ? undefined : await this.feed.current();
+    follower ??= (await this.feed.follow(names, reset, left)) as ChangeFollower;
     try {
+      if (reset) yield { cursor: reset, kind: 'RESET', messageId: null, message: null };
       for (;;) {
         let { place } = follower;
         const changes = await follower.next();
         if (!changes || !(await person.refresh())) return;
-        for (const event of await this.#events(changes, filter)) {
-          if (follower.urgent) {
+        const events = await this.#events(changes, filter);
+        const decidedMs = performance.now();
+        for (const event of events) {
+          if (follower.urgent || performance.now() - decidedMs > DECISION_MS) {
             // Rights may have changed while the client took its time: decide the rest anew.
             follower.replayFrom(place);
             break;
@@ -77,9 +81,10 @@ export class GlobalChanges {
     });
   }
 
-  /** Wakes for every change of one topic, with nothing but the fact; ends with the session. */
-  async *signals(person: PrivilegedFollower, topic: string): AsyncGenerator<void, void> {
-    const follower = (await this.feed.follow([topic, topics.session(person.sessionId)])) as ChangeFollower;
+  /** Wakes for every change of one topic, with nothing but the fact; ends with the session, and when the subscriber has `left`. */
+  async *signals(person: PrivilegedFollower, topic: string, left: AbortSignal): AsyncGenerator<void, void> {
+    const names = [topic, topics.session(person.sessionId)];
+    const follower = (await this.feed.follow(names, undefined, left)) as ChangeFollower;
     try {
       for (;;) {
         const changes = await follower.next();

@@ -3,7 +3,7 @@ import { topicsOf } from '../access/personal-access.js';
 import type { PersonalCopy, PersonalMessages } from '../backup/personal-messages.js';
 import type { ChangeCursor } from './change-cursor.js';
 import type { Change, ChangeFeed } from './change-feed.js';
-import type { ChangeFollower } from './change-follower.js';
+import { type ChangeFollower, DECISION_MS } from './change-follower.js';
 import { topics } from './topics.js';
 
 /** Who follows, decided anew each time it is asked (rule V11). */
@@ -36,23 +36,39 @@ export class PersonalChanges {
     private readonly messages: PersonalMessages,
   ) {}
 
-  /** Events behind `after`, or from now on; ends when the session ends. A cursor that is too old gives one RESET first. */
-  async *follow(person: PersonalFollower, after: ChangeCursor | undefined): AsyncGenerator<PersonalEvent, void> {
-    let follower = await this.feed.follow(this.#topics(person, await person.access()), after);
-    if (!follower) {
-      const now = await this.feed.current();
-      follower = (await this.feed.follow(this.#topics(person, await person.access()), now)) as ChangeFollower;
-      yield { cursor: now, kind: 'RESET', mailbox: null, copyId: null, copy: null, access: await person.access() };
-    }
+  /**
+   * Events behind `after`, or from now on; ends when the session ends, and at once when the subscriber has `left`. A cursor
+   * that is too old gives one RESET first.
+   */
+  async *follow(
+    person: PersonalFollower,
+    after: ChangeCursor | undefined,
+    left: AbortSignal,
+  ): AsyncGenerator<PersonalEvent, void> {
+    const names = this.#topics(person, await person.access());
+    let follower = await this.feed.follow(names, after, left);
+    const reset = follower ? undefined : await this.feed.current();
+    follower ??= (await this.feed.follow(names, reset, left)) as ChangeFollower;
     try {
+      if (reset)
+        yield { cursor: reset, kind: 'RESET', mailbox: null, copyId: null, copy: null, access: await person.access() };
       for (;;) {
         let { place } = follower;
-        const changes = await follower.next();
+        let changes = await follower.next();
         if (!changes || !(await person.refresh())) return;
         const access = await person.access();
-        follower.setTopics(this.#topics(person, access));
-        for (const event of await this.#events(changes, access)) {
-          if (follower.urgent) {
+        if (follower.setTopics(this.#topics(person, access))) {
+          // What was stored for the new topics stands behind the change that gave them: from there all is read again.
+          const grant = changes.findIndex((change) => change.kind === 'ACCESS');
+          if (grant >= 0) {
+            changes = changes.slice(0, grant + 1);
+            follower.replayFrom(changes[grant]?.place ?? place);
+          }
+        }
+        const events = await this.#events(changes, access);
+        const decidedMs = performance.now();
+        for (const event of events) {
+          if (follower.urgent || performance.now() - decidedMs > DECISION_MS) {
             // Rights may have changed while the client took its time: decide the rest anew.
             follower.replayFrom(place);
             break;
