@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Router } from 'express';
 import type { Config } from './config.js';
 import { Database, type DatabaseLocation } from './entities/database.js';
+import { ContentRouter } from './content-router.js';
 import { explorerRouter } from './explorer.js';
 import { HttpDoor } from './http.js';
 import { intakeRouter } from './intake-router.js';
@@ -25,6 +26,7 @@ import { createSchema } from './resolvers/schema.js';
 import { BackupSettingsResolver } from './resolvers/settings/backup-settings-resolver.js';
 import { PersonalBackupSettingsResolver } from './resolvers/settings/personal-backup-settings-resolver.js';
 import { loadSecretKey, SecretBox } from './secret-box.js';
+import { ContentLinks } from './services/access/content-links.js';
 import { PersonalAccessPolicy } from './services/access/personal-access.js';
 import { ContentStore } from './services/backup/content-store.js';
 import { GlobalMessages } from './services/backup/global-messages.js';
@@ -130,6 +132,8 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
   const globalMessages = new GlobalMessages(database);
   const renderer = new PreviewRenderer({ log });
   const messageContents = new MessageContents(database, services.contents, renderer);
+  const access = new PersonalAccessPolicy(database);
+  const links = new ContentLinks(services.secrets, config.publicUrl.replace(/\/$/, ''));
   const live = new LiveEvents(
     new PersonalChanges(feed, personalMessages),
     new GlobalChanges(feed, globalMessages),
@@ -149,9 +153,9 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
     new ViewerBackupResolver(feed),
     new PersonalBackupResolver(personalMessages),
     new MailboxBackupResolver(personalMessages),
-    new PersonalBackupMessageResolver(messageContents),
+    new PersonalBackupMessageResolver(messageContents, links),
     new GlobalBackupResolver(feed, globalMessages),
-    new GlobalBackupMessageResolver(database, messageContents),
+    new GlobalBackupMessageResolver(database, messageContents, links),
     new PersonalBackupSettingsResolver(services.personalBackupSettings),
     new BackupSettingsResolver(services.backupSettings),
     new DirectoryResolver(services.connections, services.synchronisation, directoryAccounts),
@@ -160,11 +164,26 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
 
   const contextServices: ContextServices = {
     sessions,
-    access: new PersonalAccessPolicy(database),
+    access,
     globalMessages,
     live,
   };
-  const routers: Record<string, Router> = { '/intake': intakeRouter(services.intake, services.tokens, log) };
+  const contentRouter = new ContentRouter({
+    database,
+    sessions,
+    access,
+    links,
+    personalMessages,
+    globalMessages,
+    contents: messageContents,
+    frameOrigins: config.allowedOrigins,
+    log,
+  });
+  const routers: Record<string, Router> = {
+    '/preview': contentRouter.previews,
+    '/download': contentRouter.downloads,
+    '/intake': intakeRouter(services.intake, services.tokens, log),
+  };
   if (config.explorer) routers['/explorer'] = explorerRouter();
   const origins = new OriginPolicy(config.publicUrl, config.allowedOrigins);
   const shared = {
@@ -201,7 +220,7 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
 
   const stop = async () => {
     await services.synchronisation.stop();
-    await webSocket.stop();
+    await webSocket.stop(config.stopTimeoutMs);
     await http.stop(config.stopTimeoutMs);
     await services.store.settled();
     await feed.stop();

@@ -5,15 +5,17 @@ import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/dis
 import { expressMiddleware } from '@as-integrations/express5';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express';
-import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema, OperationTypeNode } from 'graphql';
 import helmet from 'helmet';
 import proxyAddr from 'proxy-addr';
-import { PublicError } from './errors.js';
+import { nameFault } from './entities/database.js';
+import { PublicError, UnavailableError } from './errors.js';
 import { checkCost, extentRule, type OperationLimits } from './limits.js';
 import type { Logger } from './log.js';
 import { maskError } from './mask-error.js';
 import type { OriginPolicy } from './origin-policy.js';
 import { type ContextServices, RequestContext } from './resolvers/context.js';
+import type { Viewer } from './services/session/viewer.js';
 import { type CookiePolicy, sessionCookie, sessionToken } from './session-cookie.js';
 
 /** What the HTTP door needs. */
@@ -144,14 +146,13 @@ export class HttpDoor {
         maxAge: 600,
       }),
       this.#checkOrigin,
+      requireJson,
       express.json({ limit: this.options.bodyLimitBytes }),
       expressMiddleware(this.#apollo, {
         context: async ({ req, res }) => {
-          const token = sessionToken(req, this.options.cookies);
-          const viewer = token ? await this.options.services.sessions.find(token) : undefined;
           return new RequestContext(
             this.options.services,
-            viewer,
+            await this.#viewerOf(req),
             this.remoteAddress(req),
             res.locals['requestId'] as string,
             sessionCookie(res, this.options.cookies),
@@ -163,6 +164,18 @@ export class HttpDoor {
       response.status(404).json({ error: { code: 'NOT_FOUND', message: 'There is nothing at this address.' } }),
     );
     app.use(answerError(log, this.options.bodyLimitBytes));
+  }
+
+  /** Who asks. Without the status Apollo Server would answer 500 while the database is away. */
+  async #viewerOf(request: IncomingMessage): Promise<Viewer | undefined> {
+    const token = sessionToken(request, this.options.cookies);
+    if (!token) return undefined;
+    try {
+      return await this.options.services.sessions.find(token);
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 503 } } });
+    }
   }
 
   readonly #checkOrigin: RequestHandler = (request, _response, next) => {
@@ -177,11 +190,39 @@ class ForeignOriginError extends PublicError {
   }
 }
 
+/** The body is of a type that GraphQL over HTTP does not use; forms and plain texts are what other sites can post without asking. */
+class UnsupportedMediaTypeError extends PublicError {
+  constructor() {
+    super('UNSUPPORTED_MEDIA_TYPE', 'Send the operation as JSON: content-type application/json.');
+  }
+}
+
+const requireJson: RequestHandler = (request, _response, next) => {
+  const typed = request.headers['content-type'] !== undefined;
+  next(
+    request.method === 'POST' && !(typed && request.is('json') !== false) ? new UnsupportedMediaTypeError() : undefined,
+  );
+};
+
+/** Whether body-parser blames the request: its errors carry a status (http-errors). */
+const isClientError = (error: unknown): boolean =>
+  typeof error === 'object' &&
+  error !== null &&
+  'status' in error &&
+  Number(error.status) >= 400 &&
+  Number(error.status) < 500;
+
 function costPlugin(schema: GraphQLSchema, limits: OperationLimits): ApolloServerPlugin<RequestContext> {
   return {
     requestDidStart: () =>
       Promise.resolve({
         didResolveOperation: ({ document, operation, request }) => {
+          // Executed here it would answer once, with nothing, and look like a fault of ours.
+          if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
+            throw new GraphQLError('Subscriptions run over the WebSocket at this address (graphql-transport-ws).', {
+              extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
+            });
+          }
           if (operation) checkCost(schema, limits, document, operation, request.variables ?? {});
           return Promise.resolve();
         },
@@ -191,22 +232,26 @@ function costPlugin(schema: GraphQLSchema, limits: OperationLimits): ApolloServe
 
 /** Answers what never reached GraphQL: bodies that are too large or no JSON, and faults. */
 function answerError(log: Logger, bodyLimitBytes: number): ErrorRequestHandler {
-  return (error: unknown, _request, response, next) => {
-    if (response.headersSent) return next(error);
+  return (thrown: unknown, _request, response, next) => {
+    if (response.headersSent) return next(thrown);
+    const error = nameFault(thrown);
     const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined;
     const [status, code, message] =
       error instanceof ForeignOriginError
         ? [403, error.code, error.message]
-        : error instanceof PublicError
-          ? [503, error.code, error.message]
-          : type === 'entity.too.large'
-            ? [413, 'BODY_TOO_LARGE', `The request is larger than ${bodyLimitBytes} bytes.`]
-            : type === 'entity.parse.failed' ||
-                type === 'encoding.unsupported' ||
-                type === 'charset.unsupported' ||
-                type === 'request.aborted'
-              ? [400, 'BAD_REQUEST', 'The body is no JSON in UTF-8.']
-              : [500, 'INTERNAL_SERVER_ERROR', 'Something went wrong on our side.'];
+        : error instanceof UnsupportedMediaTypeError
+          ? [415, error.code, error.message]
+          : error instanceof PublicError
+            ? [503, error.code, error.message]
+            : type === 'entity.too.large'
+              ? [413, 'BODY_TOO_LARGE', `The request is larger than ${bodyLimitBytes} bytes.`]
+              : isClientError(error)
+                ? [
+                    400,
+                    'BAD_REQUEST',
+                    'The request cannot be read: its body must be JSON in UTF-8, plain or compressed.',
+                  ]
+                : [500, 'INTERNAL_SERVER_ERROR', 'Something went wrong on our side.'];
     if (status === 500) log.error({ err: error, requestId: response.locals['requestId'] as unknown }, 'internal error');
     response.status(status).json({ errors: [{ message, extensions: { code } }] });
   };

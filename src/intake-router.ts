@@ -1,6 +1,7 @@
 import busboy from 'busboy';
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { ApiTokenScope } from './entities/api-token.js';
+import { nameFault } from './entities/database.js';
 import { BadInputError, PublicError, UnavailableError } from './errors.js';
 import type { Logger } from './log.js';
 import type { StoreOutcome } from './services/backup/message-store.js';
@@ -53,8 +54,9 @@ export function intakeRouter(intake: Intake, tokens: ApiTokens, log: Logger): Ro
       .then(({ messageId, created }) => response.status(200).json({ stored: true, created, id: String(messageId) }))
       .catch(next);
   });
-  router.use((error: unknown, request: Request, response: Response, next: (error: unknown) => void) => {
-    if (response.headersSent) return next(error);
+  router.use((thrown: unknown, request: Request, response: Response, next: (error: unknown) => void) => {
+    if (response.headersSent) return next(thrown);
+    const error = nameFault(thrown);
     // The gateway went away; nobody is left to answer, and nothing was stored.
     if (request.destroyed && !request.complete) {
       log.info('a gateway ended its hand-over early');

@@ -20,7 +20,8 @@ export interface OperationLimits {
   readonly maxTokens: number;
 }
 
-const refusal = (code: string, message: string) => new GraphQLError(message, { extensions: { code } });
+// Apollo Server replaces the code of whatever a validation rule reports; `limit` keeps ours.
+const refusal = (code: string, message: string) => new GraphQLError(message, { extensions: { code, limit: code } });
 
 // How many fields a document may name after its fragments are spread; stops documents that are small and unfold hugely.
 const MAX_SPREAD_FIELDS = 5_000;
@@ -44,11 +45,8 @@ function measure(
     if (selection.kind === Kind.FIELD) {
       total.fields += 1;
       if (selection.alias) total.aliases += 1;
-      const below =
-        selection.selectionSet && !selection.name.value.startsWith('__')
-          ? measure(selection.selectionSet, fragments, path, total)
-          : 0;
-      deepest = Math.max(deepest, 1 + below);
+      const below = selection.selectionSet ? measure(selection.selectionSet, fragments, path, total) : 0;
+      deepest = Math.max(deepest, selection.name.value.startsWith('__') ? 1 : 1 + below);
     } else if (selection.kind === Kind.INLINE_FRAGMENT) {
       deepest = Math.max(deepest, measure(selection.selectionSet, fragments, path, total));
     } else {

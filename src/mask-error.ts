@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { ArgumentValidationError } from 'type-graphql';
+import { nameFault } from './entities/database.js';
 import { BadInputError, PublicError } from './errors.js';
 import type { Logger } from './log.js';
 
@@ -17,6 +18,8 @@ const CLIENT_CODES = new Set([
   'ALIAS_LIMIT',
   'FIELD_LIMIT',
   'COST_LIMIT',
+  'SUBSCRIPTION_LIMIT',
+  'UNAUTHENTICATED',
 ]);
 
 function originOf(error: unknown): unknown {
@@ -34,7 +37,7 @@ export function maskError(log: Logger, formatted: GraphQLFormattedError, error: 
     ...(formatted.locations ? { locations: formatted.locations } : {}),
     ...(formatted.path ? { path: formatted.path } : {}),
   };
-  const origin = originOf(error);
+  const origin = nameFault(originOf(error));
   if (origin instanceof PublicError) {
     log[origin.logLevel]({ code: origin.code, ...(origin.cause ? { err: origin.cause } : {}) }, 'operation refused');
     return { message: origin.message, ...place, extensions: { code: origin.code, ...origin.details } };
@@ -45,11 +48,14 @@ export function maskError(log: Logger, formatted: GraphQLFormattedError, error: 
     const refusal = new BadInputError(field, `${field} is not valid: it is too long, or of a wrong form.`);
     return { message: refusal.message, ...place, extensions: { code: refusal.code, ...refusal.details } };
   }
-  const code = formatted.extensions?.['code'];
-  // An error without an origin was raised by graphql-js itself, about the document or a variable.
+  const code = formatted.extensions?.['limit'] ?? formatted.extensions?.['code'];
+  // An error of graphql-js that happened at no place of the answer is about the document or a variable; at a place it is
+  // about a value of ours, such as one that its type cannot represent.
   if (
     origin instanceof GraphQLError &&
-    (typeof code !== 'string' || code === 'INTERNAL_SERVER_ERROR' ? origin.path === undefined : CLIENT_CODES.has(code))
+    (typeof code !== 'string' || code === 'INTERNAL_SERVER_ERROR'
+      ? formatted.path === undefined
+      : CLIENT_CODES.has(code))
   ) {
     return {
       message: formatted.message,

@@ -1,5 +1,5 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const VERSION = 'v1';
@@ -42,6 +42,13 @@ export class SecretBox {
     return createHmac('sha256', this.#key(purpose)).update(text).digest('base64url');
   }
 
+  /** Whether {@link sign} made this signature; takes the same time for every wrong one. */
+  verify(purpose: string, text: string, signature: string): boolean {
+    const expected = Buffer.from(this.sign(purpose, text));
+    const given = Buffer.from(signature);
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
   #key(purpose: string): Buffer {
     return Buffer.from(hkdfSync('sha256', this.secretKey, 'mailkeep', purpose, 32));
   }
@@ -52,11 +59,17 @@ export function loadSecretKey(configured: string, dataDir: string): string {
   if (configured) return configured;
   const file = join(dataDir, 'secret.key');
   mkdirSync(dataDir, { recursive: true });
-  try {
-    // Several processes may start at once: only one creates the file, all read it.
-    writeFileSync(file, randomBytes(48).toString('base64url'), { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIST') throw error;
+  if (!existsSync(file)) {
+    // Several processes may start at once: one gives its file the name, whole, and all read that one.
+    const own = `${file}.${randomBytes(6).toString('hex')}`;
+    writeFileSync(own, randomBytes(48).toString('base64url'), { flag: 'wx', mode: 0o600 });
+    try {
+      linkSync(own, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      unlinkSync(own);
+    }
   }
   return readFileSync(file, 'utf8').trim();
 }

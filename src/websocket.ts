@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
+  type DocumentNode,
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
@@ -59,6 +60,20 @@ interface Client {
 
 const refusal = (code: string, message: string) => new GraphQLError(message, { extensions: { code } });
 
+/** The error with a code, as Apollo Server gives them behind the HTTP door, unless one of our rules gave one already. */
+function withCode(error: GraphQLError, code: string): GraphQLError {
+  error.extensions['code'] ??= code;
+  return error;
+}
+
+function parseDocument(query: string, maxTokens: number): DocumentNode {
+  try {
+    return parse(query, { maxTokens });
+  } catch (error) {
+    throw error instanceof GraphQLError ? withCode(error, 'GRAPHQL_PARSE_FAILED') : error;
+  }
+}
+
 /** The WebSocket door: graphql-transport-ws, subscriptions only, for live sessions, with the same limits and masking as HTTP. */
 export class WebSocketDoor {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, clientTracking: true });
@@ -82,12 +97,16 @@ export class WebSocketDoor {
     return this.#clients.size;
   }
 
-  /** Closes every socket with 1001 (RFC 6455, 7.4.1) and takes no new ones. */
-  async stop(): Promise<void> {
+  /** Closes every socket with 1001 (RFC 6455, 7.4.1), takes no new ones, and cuts off after `timeoutMs` who does not answer. */
+  async stop(timeoutMs: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#sweeper);
     for (const socket of this.#server.clients) socket.close(1001, 'The server stops. Connect again and resume.');
+    const cutOff = setTimeout(() => {
+      for (const socket of this.#server.clients) socket.terminate();
+    }, timeoutMs);
     await this.#graphql.dispose();
+    clearTimeout(cutOff);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -98,7 +117,12 @@ export class WebSocketDoor {
     else if ((request.url ?? '').split('?')[0] !== this.options.path) refuse('404 Not Found');
     else if (!this.options.origins.allows(request)) refuse('403 Forbidden');
     else
-      this.#server.handleUpgrade(request, socket, head, (client) => this.#server.emit('connection', client, request));
+      this.#server.handleUpgrade(request, socket, head, (client) => {
+        this.#server.emit('connection', client, request);
+        // graphql-ws prints whatever clients do wrong to the console, where anybody could flood it; ws itself closes the socket.
+        client.removeAllListeners('error');
+        client.on('error', (error) => this.options.log.debug({ err: error }, 'a WebSocket failed'));
+      });
   }
 
   #serve() {
@@ -202,11 +226,14 @@ export class WebSocketDoor {
       ];
     }
     try {
-      const document = parse(payload.query, { maxTokens: limits.maxTokens });
+      const document = parseDocument(payload.query, limits.maxTokens);
       const errors = validate(schema, document, [...specifiedRules, extentRule(limits)]);
-      if (errors.length > 0) return errors;
+      if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
       const operation = getOperationAST(document, payload.operationName);
-      if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) {
+      if (!operation) {
+        return [refusal('OPERATION_RESOLUTION_FAILURE', 'operationName names none of the operations of the document.')];
+      }
+      if (operation.operation !== OperationTypeNode.SUBSCRIPTION) {
         return [
           refusal('BAD_REQUEST', 'Only subscriptions run over the WebSocket. Send queries and mutations by HTTP POST.'),
         ];

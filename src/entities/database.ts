@@ -214,7 +214,7 @@ export class Database {
     try {
       return (await this.#reader.query(sql, [...parameters])) as Row[];
     } catch (error) {
-      throw translate(error);
+      throw nameFault(error);
     }
   }
 
@@ -228,7 +228,7 @@ export class Database {
         return await (this.kind === 'sqlite' ? this.#inTurn(() => this.#once(work)) : this.#once(work));
       } catch (error) {
         const repeat = RETRYABLE.has(errorCode(error)) || error instanceof RepeatTransaction;
-        if (!repeat || attempt >= MAX_ATTEMPTS) throw translate(error);
+        if (!repeat || attempt >= MAX_ATTEMPTS) throw nameFault(error);
         await new Promise((wake) => setTimeout(wake, Math.random() * 10 * 2 ** attempt));
       }
     }
@@ -306,7 +306,11 @@ export class Database {
   }
 }
 
-function translate(error: unknown): unknown {
+/**
+ * Gives errors of the driver that tell of the surroundings their codes, DATABASE_UNAVAILABLE and STORAGE_FULL; others stay as
+ * they are. For the doors: reads through {@link Database.manager} come with the driver's own errors.
+ */
+export function nameFault(error: unknown): unknown {
   const code = errorCode(error);
   if (CONNECTION_LOST.has(code))
     return new UnavailableError('DATABASE_UNAVAILABLE', 'The database does not answer. Try again later.', {

@@ -1,5 +1,5 @@
 import type { AuthCheckerFn } from 'type-graphql';
-import { GroupMailboxAccess } from '../services/access/personal-access.js';
+import { GroupMailboxAccess, PersonalBackupAvailability } from '../services/access/personal-access.js';
 import { Permission } from '../entities/permission.js';
 import type { RequestContext } from './context.js';
 
@@ -21,7 +21,9 @@ export const authChecker: AuthCheckerFn<RequestContext, Demand> = async ({ conte
         context.requirePermission(Permission.ACCOUNTS_VIEW);
     } else if (demand === 'GROUP_MAILBOXES') {
       const access = await context.personalAccess();
-      if (access?.groupMailboxAccess !== GroupMailboxAccess.GRANTED || access.own === null) return false;
+      // Not judged by the own section: people without an address have none and may have mailboxes delegated all the same.
+      if (access?.availability !== PersonalBackupAvailability.AVAILABLE) return false;
+      if (access.groupMailboxAccess !== GroupMailboxAccess.GRANTED) return false;
     } else context.requirePermission(demand);
   }
   return true;

@@ -16,7 +16,7 @@ import { PersonalBackupMessage } from '../messages/personal-backup-message.js';
 import type { GlobalBackupChange, PersonalBackupChange } from './change-types.js';
 import { untilLeft } from './until-left.js';
 
-const place = (after: string | null | undefined) => (after ? decodeChangeCursor(after) : undefined);
+const place = (after: string | null | undefined) => (typeof after === 'string' ? decodeChangeCursor(after) : undefined);
 
 /** A follower whose session and permission are looked up anew before each event (rule V11). */
 function privileged(context: RequestContext, permission: Permission): PrivilegedFollower {

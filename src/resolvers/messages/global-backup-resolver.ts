@@ -3,6 +3,7 @@ import type { Database } from '../../entities/database.js';
 import { Permission } from '../../entities/permission.js';
 import { ChangeCursorScalar } from '../../entities/scalars.js';
 import { recordAudit } from '../../services/audit/audit-log.js';
+import type { ContentLinks } from '../../services/access/content-links.js';
 import type { GlobalMessages } from '../../services/backup/global-messages.js';
 import type { MessageContents } from '../../services/backup/message-contents.js';
 import { DEFAULT_ORDER, encodeMessageCursor, readPage } from '../../services/backup/message-order.js';
@@ -14,7 +15,7 @@ import { PreviewMode } from '../enums.js';
 import { readMessageId } from '../ids.js';
 import { BackupFilterInput, BackupOrder } from './message-inputs.js';
 import { GlobalBackupMessage, GlobalBackupMessageConnection } from './global-backup-message.js';
-import { MessagePreview } from './preview.js';
+import { DownloadableAttachment, MessageHeaderType, MessagePreview } from './preview.js';
 import { sortValue } from './sort-value.js';
 
 /** Backup as a whole. */
@@ -81,28 +82,99 @@ export class GlobalBackupMessageResolver {
   constructor(
     private readonly database: Database,
     private readonly contents: MessageContents,
+    private readonly links: ContentLinks,
   ) {}
 
   @Authorized(Permission.BACKUP_READ)
   @FieldResolver(() => MessagePreview, {
     nullable: true,
-    description: 'The content. Needs BACKUP_READ; each reading is audited (rule P5).',
+    description:
+      'The content. Needs BACKUP_READ; each reading is audited (rule P5). Text instead of HTML where rule P3 says so, with the reason.',
   })
   async preview(
     @Ctx() context: RequestContext,
     @Root() { message }: GlobalBackupMessage,
     @Arg('mode', () => PreviewMode, { description: 'As text or as HTML.' }) mode: PreviewMode,
   ): Promise<MessagePreview> {
-    // Written before the content is read: who may have seen it must stand there even if the answer got lost.
+    await this.#auditReading(context, message.messageId, { mode });
+    const verdicts = await context.verdicts.load(message.messageId);
+    return (await this.contents.previewForAll(message, verdicts, mode)) as MessagePreview;
+  }
+
+  @Authorized(Permission.BACKUP_READ)
+  @FieldResolver(() => String, {
+    nullable: true,
+    description:
+      'Address of the content for the `src` of an <iframe sandbox>, for five minutes and as long as the session lives. Needs BACKUP_READ; its use is audited.',
+  })
+  previewUrl(
+    @Ctx() context: RequestContext,
+    @Root() { message }: GlobalBackupMessage,
+    @Arg('mode', () => PreviewMode, { description: 'As text or as HTML.' }) mode: PreviewMode,
+  ): string {
+    return this.links.urlOf({
+      kind: 'PREVIEW',
+      sessionId: context.requireViewer().sessionId,
+      messageId: message.messageId,
+      mode,
+    });
+  }
+
+  @Authorized(Permission.BACKUP_READ)
+  @FieldResolver(() => [MessageHeaderType], {
+    nullable: true,
+    description: 'The header fields in their order, decoded; at most 256 KiB of them. Needs BACKUP_READ; audited.',
+  })
+  async headers(
+    @Ctx() context: RequestContext,
+    @Root() { message }: GlobalBackupMessage,
+  ): Promise<readonly MessageHeaderType[]> {
+    await this.#auditReading(context, message.messageId, { headers: true });
+    return this.contents.headers(message.contentId);
+  }
+
+  @Authorized(Permission.BACKUP_DOWNLOAD)
+  @FieldResolver(() => String, {
+    nullable: true,
+    description:
+      'Address of the message as received (message/rfc822), for five minutes and as long as the session lives. Needs BACKUP_DOWNLOAD; its use is audited.',
+  })
+  sourceUrl(@Ctx() context: RequestContext, @Root() { message }: GlobalBackupMessage): string {
+    return this.links.urlOf({
+      kind: 'SOURCE',
+      sessionId: context.requireViewer().sessionId,
+      messageId: message.messageId,
+    });
+  }
+
+  @Authorized(Permission.BACKUP_DOWNLOAD)
+  @FieldResolver(() => [DownloadableAttachment], {
+    nullable: true,
+    description:
+      'Attachments, those within attached messages among them, with addresses to download them. Needs BACKUP_DOWNLOAD; each download is audited.',
+  })
+  async downloadableAttachments(
+    @Ctx() context: RequestContext,
+    @Root() { message }: GlobalBackupMessage,
+  ): Promise<DownloadableAttachment[]> {
+    const { sessionId } = context.requireViewer();
+    const { attachments } = await this.contents.describe(message.contentId);
+    return attachments.map((attachment) => ({
+      ...attachment,
+      url: this.links.urlOf({ kind: 'ATTACHMENT', sessionId, messageId: message.messageId, partId: attachment.partId }),
+    }));
+  }
+
+  /** Written before the content is read: who may have seen it must stand there even if the answer got lost. */
+  async #auditReading(context: RequestContext, messageId: number, details: Record<string, unknown>): Promise<void> {
     await this.database.transaction((transaction) =>
       recordAudit(transaction, {
         ...context.author,
         event: 'MESSAGE_READ',
         outcome: 'DONE',
-        subject: `message:${message.messageId}`,
-        details: { mode },
+        subject: `message:${messageId}`,
+        details,
       }),
     );
-    return (await this.contents.preview(message.contentId, mode)) as MessagePreview;
   }
 }

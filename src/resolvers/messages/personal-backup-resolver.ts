@@ -1,6 +1,7 @@
 import { Arg, Args, Authorized, Ctx, FieldResolver, ID, Int, Resolver, Root } from 'type-graphql';
 import { EmailAddressScalar } from '../../entities/scalars.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
+import type { ContentLinks } from '../../services/access/content-links.js';
 import { messageCapabilities } from '../../services/access/message-capabilities.js';
 import { sectionsOf } from '../../services/access/personal-access.js';
 import { DEFAULT_ORDER, encodeMessageCursor, readPage } from '../../services/backup/message-order.js';
@@ -113,18 +114,47 @@ export class MailboxBackupResolver {
 /** The content of one message. */
 @Resolver(() => PersonalBackupMessage)
 export class PersonalBackupMessageResolver {
-  constructor(private readonly contents: MessageContents) {}
+  constructor(
+    private readonly contents: MessageContents,
+    private readonly links: ContentLinks,
+  ) {}
 
   @FieldResolver(() => MessagePreview, {
     nullable: true,
     description: 'The content; null when it may not be read, `viewerCan` says why (rules P1 to P3).',
   })
   async preview(
-    @Root() { copy, switches }: PersonalBackupMessage,
+    @Root() message: PersonalBackupMessage,
     @Arg('mode', () => PreviewMode, { description: 'As text or as HTML.' }) mode: PreviewMode,
   ): Promise<MessagePreview | null> {
-    const can = messageCapabilities(switches, copy.facts);
-    const { allowed } = mode === PreviewMode.HTML ? can.previewHtml : can.previewText;
-    return allowed ? ((await this.contents.preview(copy.contentId, mode)) as MessagePreview) : null;
+    return mayRead(message, mode)
+      ? ((await this.contents.preview(message.copy.contentId, mode)) as MessagePreview)
+      : null;
   }
+
+  @FieldResolver(() => String, {
+    nullable: true,
+    description:
+      'Address of the content for the `src` of an <iframe sandbox>, for five minutes and as long as the session lives; null when it may not be read (rules P1 to P3).',
+  })
+  previewUrl(
+    @Ctx() context: RequestContext,
+    @Root() message: PersonalBackupMessage,
+    @Arg('mode', () => PreviewMode, { description: 'As text or as HTML.' }) mode: PreviewMode,
+  ): string | null {
+    if (!mayRead(message, mode)) return null;
+    const { messageId, recipient } = message.copy;
+    return this.links.urlOf({
+      kind: 'PERSONAL_PREVIEW',
+      sessionId: context.requireViewer().sessionId,
+      messageId,
+      recipient,
+      mode,
+    });
+  }
+}
+
+function mayRead({ copy, switches }: PersonalBackupMessage, mode: PreviewMode): boolean {
+  const can = messageCapabilities(switches, copy.facts);
+  return mode === PreviewMode.HTML ? can.previewHtml.allowed : can.previewText.allowed;
 }

@@ -1,4 +1,4 @@
-import { ScanStatus } from '../../entities/vocabulary.js';
+import { Module, type ScanResult, ScanStatus } from '../../entities/vocabulary.js';
 import type { PersonalSwitches } from './personal-access.js';
 
 /** Why a person may not do something with a message. */
@@ -51,6 +51,18 @@ const THREATS: ReadonlySet<ScanStatus | null> = new Set([ScanStatus.DETECTED, Sc
 export function htmlCapability(facts: Pick<MessageFacts, 'hasHtml' | 'antiVirus'>): Capability {
   if (!facts.hasHtml) return refused(CapabilityReason.NO_HTML_PART);
   return HTML_STATUSES.has(facts.antiVirus) ? ALLOWED : refused(CapabilityReason.ANTI_VIRUS_STATUS);
+}
+
+/** Whether administrators see HTML: as people do, by the worst of all verdicts (rule P3). */
+export function htmlCapabilityForAll(
+  hasHtml: boolean,
+  verdicts: readonly { readonly scanResults: readonly ScanResult[] }[],
+): Capability {
+  const capabilities = verdicts.map(({ scanResults }) => {
+    const antiVirus = scanResults.find(({ module }) => module === Module.ANTI_VIRUS)?.status ?? null;
+    return htmlCapability({ hasHtml, antiVirus });
+  });
+  return capabilities.find(({ allowed }) => !allowed) ?? htmlCapability({ hasHtml, antiVirus: null });
 }
 
 /** What the switches and the verdicts allow (rules P1 to P3, D1, D2, X1). */

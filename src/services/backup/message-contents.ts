@@ -1,8 +1,23 @@
 import type { Database } from '../../entities/database.js';
+import { type CapabilityReason, htmlCapabilityForAll } from '../access/message-capabilities.js';
+import type { AttachmentDescription, MessageDescription } from '../preview/describe-message.js';
 import type { PreviewRenderer, RenderedPreview } from '../preview/preview-renderer.js';
+import { readAttachment, readHeaders } from '../preview/read-attachment.js';
 import type { ContentStore } from './content-store.js';
+import type { StoredMessage, StoredVerdict } from './global-messages.js';
 
-/** Contents of stored messages, as people may read them; who may is decided by the caller. */
+/** A header field as it stands in the message, decoded. */
+export interface MessageHeader {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A safe rendering, with why it is another than was asked for. */
+export type ReadablePreview = Omit<RenderedPreview, 'reason'> & {
+  readonly reason: RenderedPreview['reason'] | CapabilityReason;
+};
+
+/** Contents of stored messages, for reading; who may is decided by the caller. */
 export class MessageContents {
   constructor(
     private readonly database: Database,
@@ -14,5 +29,42 @@ export class MessageContents {
   async preview(contentId: number, mode: 'TEXT' | 'HTML'): Promise<RenderedPreview> {
     const [row] = await this.database.rows<{ sha256: string }>('SELECT sha256 FROM content WHERE id = ?', [contentId]);
     return this.renderer.render(this.contents.open(contentId), mode, row ? { contentKey: row.sha256 } : {});
+  }
+
+  /** What administrators see: HTML only where the verdicts allow it (rule P3), else text with the reason. */
+  async previewForAll(
+    message: Pick<StoredMessage, 'contentId' | 'hasHtml'>,
+    verdicts: readonly StoredVerdict[],
+    mode: 'TEXT' | 'HTML',
+  ): Promise<ReadablePreview> {
+    const { allowed, reason } = htmlCapabilityForAll(message.hasHtml, verdicts);
+    if (mode === 'TEXT' || allowed) return this.preview(message.contentId, mode);
+    return { ...(await this.preview(message.contentId, 'TEXT')), reason };
+  }
+
+  /** The header fields of the message, at most 256 KiB of them. */
+  async headers(contentId: number): Promise<readonly MessageHeader[]> {
+    return readHeaders(this.contents.open(contentId));
+  }
+
+  /** Attachments, those within attached messages among them, with the ids by which they are downloaded. */
+  async describe(contentId: number): Promise<MessageDescription> {
+    return this.renderer.describe(this.contents.open(contentId));
+  }
+
+  /** The bytes as received, from `fromByte` on; holds one piece at a time. */
+  source(contentId: number, fromByte: number): AsyncIterable<Buffer> {
+    return this.contents.open(contentId, fromByte);
+  }
+
+  /** One attachment, decoded while it is read; null when there is none with this id. */
+  async attachment(
+    contentId: number,
+    partId: string,
+  ): Promise<{ readonly description: AttachmentDescription; readonly bytes: AsyncIterable<Buffer> } | null> {
+    const description = (await this.describe(contentId)).attachments.find((each) => each.partId === partId);
+    if (!description) return null;
+    const attachment = await readAttachment(this.contents.open(contentId), partId);
+    return attachment && { description, bytes: attachment.bytes };
   }
 }

@@ -98,18 +98,19 @@ export function readPage(order: MessageOrder, page: PageArguments): Page {
     if (given(page.first) && given(page.last))
       throw new BadInputError('last', 'first and last cannot be given together.');
     if (given(page.after)) throw new BadInputError('after', 'after goes with first; before goes with last.');
+    if (given(page.first)) throw new BadInputError('before', 'before goes with last; after goes with first.');
     return {
       order,
       backward: true,
       size: pageSize(page.last, 'last'),
-      from: page.before ? decodeMessageCursor(order, page.before, 'before') : null,
+      from: typeof page.before === 'string' ? decodeMessageCursor(order, page.before, 'before') : null,
     };
   }
   return {
     order,
     backward: false,
     size: pageSize(page.first, 'first'),
-    from: page.after ? decodeMessageCursor(order, page.after, 'after') : null,
+    from: typeof page.after === 'string' ? decodeMessageCursor(order, page.after, 'after') : null,
   };
 }
 

@@ -123,17 +123,24 @@ export class PersonalMessages {
 
   /** Those of the named copies that the person may see now; foreign, hidden and unknown ones are simply absent (rule V6). */
   async find(access: PersonalAccess | null, ids: readonly CopyId[]): Promise<PersonalCopy[]> {
-    const sections = sectionsOf(access);
-    if (ids.length === 0 || sections.length === 0) return [];
     const wanted = new Set(ids.map((id) => `${id.messageId}.${id.recipient}`));
-    const messageIds = [...new Set(ids.map((id) => id.messageId))];
-    const marks = messageIds.map(() => '?').join(', ');
+    const copies = await this.copiesOf(access, [...new Set(ids.map((id) => id.messageId))]);
+    return copies.filter((copy) => wanted.has(`${copy.messageId}.${copy.recipient}`));
+  }
+
+  /** Every copy of the named messages that the person may see now, in the order of the recipients. */
+  async copiesOf(access: PersonalAccess | null, messageIds: readonly number[]): Promise<PersonalCopy[]> {
+    const sections = sectionsOf(access);
+    if (messageIds.length === 0 || sections.length === 0) return [];
+    const keys = sections.flatMap((section) => section.mailboxKeys);
+    const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
+    // Without the mailboxes a message to 50,000 recipients would come whole to each of its readers.
     const rows = await this.database.rows<CopyRow>(
-      `SELECT ${COPY} FROM recipient r${JOINS} WHERE r.message_id IN (${marks}) AND r.visibility <> ${Visibility.GLOBAL_ONLY}`,
-      messageIds,
+      `SELECT ${COPY} FROM recipient r${JOINS} WHERE r.message_id IN (${marksFor(messageIds)}) AND r.mailbox IN (${marksFor(keys)})` +
+        ` AND r.visibility <> ${Visibility.GLOBAL_ONLY} ORDER BY r.message_id, r.position`,
+      [...messageIds, ...keys],
     );
     return rows.flatMap((row) => {
-      if (!wanted.has(`${row.messageId}.${row.recipient}`)) return [];
       const section = sections.find(
         (each) => each.mailboxKeys.includes(row.mailbox) && shown(each.kind).includes(row.visibility),
       );
