@@ -34,7 +34,12 @@ export const TEST_AUTHOR = { actor: 'system', remoteAddress: '' } as const;
 export const ADMIN_PASSWORD = 'admin-demo';
 
 /** Starts a server with a fresh database and the example organisation in an embedded directory, already synchronised. */
-export async function startTestApp(database: DatabaseLocation, overrides: Partial<Config> = {}): Promise<TestApp> {
+export async function startTestApp(
+  database: DatabaseLocation,
+  overrides: Partial<Config> = {},
+  /** Takes the log instead of standard output, as JSON lines. */
+  log?: NodeJS.WritableStream,
+): Promise<TestApp> {
   const dataDir = await mkdtemp(join(tmpdir(), 'mailkeep-test-'));
   const config = loadConfig(
     {},
@@ -50,7 +55,7 @@ export async function startTestApp(database: DatabaseLocation, overrides: Partia
   );
   const directory = new EmbeddedDirectory({ organisation: exampleOrganisation });
   const { port } = await directory.start();
-  const app = await startApp(config, createLogger(config.logLevel));
+  const app = await startApp(config, createLogger(config.logLevel, log));
   for (const settings of connectionsTo(exampleOrganisation, port)) {
     const connection = await app.services.connections.create(settings.domain, settings, TEST_AUTHOR);
     const state = await app.services.synchronisation.synchronise(connection.id);

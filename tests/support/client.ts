@@ -133,7 +133,7 @@ export class Client {
         authorization: `Bearer ${secret}`,
         'x-mailkeep-metadata': JSON.stringify(metadata),
       },
-      body: message as BodyInit,
+      body: message as NonNullable<RequestInit['body']>,
     });
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   }
