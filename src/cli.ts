@@ -4,6 +4,7 @@ import { UsageError } from './commands/command.js';
 import { config as configCommand } from './commands/config.js';
 import { createToken } from './commands/create-token.js';
 import { demo } from './commands/demo.js';
+import { ldapConnections } from './commands/ldap-connections.js';
 import { importCommand } from './commands/import.js';
 import { migrate } from './commands/migrate.js';
 import { schema } from './commands/schema.js';
@@ -17,6 +18,7 @@ const commands: Readonly<Record<string, Command>> = {
   import: importCommand,
   'create-token': createToken,
   'sync-directory': synchronise,
+  'ldap-connections': ldapConnections,
   config: configCommand,
   schema,
   demo,

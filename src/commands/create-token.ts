@@ -22,7 +22,7 @@ export const createToken: Command = {
     const [name] = positionals;
     if (!name) throw new UsageError('create-token needs a name that tells what the token is for.');
     const scopes = values.scope.map((scope) => {
-      if (!(scope in ApiTokenScope))
+      if (!Object.hasOwn(ApiTokenScope, scope))
         throw new UsageError(`--scope must be one of ${Object.values(ApiTokenScope).join(', ')}.`);
       return scope as ApiTokenScope;
     });

@@ -98,7 +98,7 @@ export async function importMessages(
 }
 
 function readEnum<Value extends string>(type: Readonly<Record<string, Value>>, option: string, text: string): Value {
-  const value = type[text];
+  const value = Object.hasOwn(type, text) ? type[text] : undefined;
   if (value === undefined) throw new UsageError(`${option} must be one of ${Object.values(type).join(', ')}.`);
   return value;
 }
@@ -158,6 +158,8 @@ export const importCommand: Command = {
       surroundings.print(
         `${summary.withoutRecipients} messages have no recipient at all: only administrators see them. Give --to.`,
       );
-    return summary.failed.length > 0 ? 1 : 0;
+    // A path that the operator named and that is not there is a mistake to hear of; what folders hold besides mail is not.
+    const missed = summary.skipped.some(({ path, reason }) => positionals.includes(path) && reason !== 'EMPTY');
+    return summary.failed.length > 0 || missed ? 1 : 0;
   },
 };

@@ -102,7 +102,16 @@ export function configurationEntries(
       }),
     ),
   ];
-  for (const { name } of store.organisation.domains) {
+  entries.push(makeEntry(`CN=Partitions,${configuration}`, { objectClass: ['top', 'crossRefContainer'] }));
+  for (const { name, netbiosName } of store.organisation.domains) {
+    entries.push(
+      makeEntry(`CN=${netbiosName},CN=Partitions,${configuration}`, {
+        objectClass: ['top', 'crossRef'],
+        nCName: [dnOfDomain(name)],
+        dnsRoot: [name],
+        nETBIOSName: [netbiosName],
+      }),
+    );
     const container = makeEntry(`CN=Deleted Objects,${dnOfDomain(name)}`, {
       objectClass: ['top', 'container'],
       isDeleted: ['TRUE'],

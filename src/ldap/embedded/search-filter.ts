@@ -46,6 +46,7 @@ const DN_ATTRIBUTES = new Set([
   'objectcategory',
   'msexchdelegatelistlink',
   'lastknownparent',
+  'ncname',
 ]);
 
 /** Reads a filter from its BER form. */

@@ -16,7 +16,7 @@ import type { LdapConnection } from '../../entities/ldap-connection.js';
 import { Permission } from '../../entities/permission.js';
 import { BadInputError, ConflictError } from '../../errors.js';
 import { testConnection } from '../../ldap/test-connection.js';
-import { type LdapConnections, unknownConnection, withStoredPassword } from '../../services/directory/connections.js';
+import { type LdapConnections, unknownConnection } from '../../services/directory/connections.js';
 import type { DirectoryAccounts } from '../../services/directory/directory-accounts.js';
 import type { DirectorySynchronisation } from '../../services/directory/synchronisation.js';
 import type { RequestContext } from '../context.js';
@@ -246,9 +246,11 @@ export class DirectoryResolver {
         if (input.id && !stored) throw unknownConnection();
         if (!stored && !input.settings)
           throw new BadInputError('settings', 'Give settings, or the id of a stored connection.');
-        const known = stored ? this.connections.settingsOf(stored) : null;
         const tried = input.settings ? settingsOf(input.settings) : null;
-        const settings = tried ? withStoredPassword(tried, known) : known;
+        const settings =
+          stored && tried
+            ? this.connections.withStoredPassword(tried, stored)
+            : (tried ?? (stored && this.connections.settingsOf(stored)));
         const steps: ConnectionTestStepType[] = [];
         if (settings)
           for await (const step of testConnection(settings))
@@ -266,6 +268,7 @@ export class DirectoryResolver {
   @Authorized(Permission.SETTINGS_EDIT)
   @Mutation(() => SynchronizeDirectoryPayload, { description: 'Starts a synchronisation now. Needs SETTINGS_EDIT.' })
   synchronizeDirectory(
+    @Ctx() context: RequestContext,
     @Arg('input', () => SynchronizeDirectoryInput, { description: 'Which connection and how.' })
     input: SynchronizeDirectoryInput,
   ): Promise<SynchronizeDirectoryPayload> {
@@ -273,7 +276,8 @@ export class DirectoryResolver {
       async () => {
         const id = readId(input.id);
         if (!(await this.connections.find(id))) throw unknownConnection();
-        const started = await this.synchronisation.begin(id, { full: input.full, acceptLoss: input.acceptLoss });
+        const options = { full: input.full, acceptLoss: input.acceptLoss };
+        const started = await this.synchronisation.begin(id, options, context.author);
         const connection = await this.connections.find(id);
         return { connection: connection && this.#shown(connection), started, userErrors: [] };
       },

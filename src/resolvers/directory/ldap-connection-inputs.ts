@@ -141,7 +141,7 @@ export class LdapSettingsInput {
 export function settingsOf(input: LdapSettingsInput): LdapConnectionSettings {
   return {
     domain: input.domain,
-    servers: input.servers.map(({ host, port }) => (port ? { host, port } : { host })),
+    servers: input.servers.map(({ host, port }) => (typeof port === 'number' ? { host, port } : { host })),
     tlsMode: input.tlsMode,
     plainAllowed: input.plainAllowed,
     caPem: input.caPem ?? null,

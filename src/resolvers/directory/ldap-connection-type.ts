@@ -161,7 +161,8 @@ export class Synchronization {
     description: 'What the last success found, or what a running pass has read so far.',
   })
   get counts(): SynchronizationCounts | null {
-    return this.state.counts;
+    const { progress, counts } = this.state;
+    return progress ? { ...progress, unresolved: 0, ambiguous: 0 } : counts;
   }
 
   @Field(() => SynchronizationError, { nullable: true, description: 'Why it failed; null when it did not.' })
@@ -169,9 +170,12 @@ export class Synchronization {
     return this.state.error;
   }
 
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When the next one is due; null: only by hand.' })
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'When the next one is due; null: only by hand, or one is running.',
+  })
   get nextRunAt(): number | null {
-    return this.next;
+    return this.state.status === SynchronisationStatus.RUNNING ? null : this.next;
   }
 }
 

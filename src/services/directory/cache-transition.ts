@@ -1,6 +1,7 @@
 import type { Transaction } from '../../entities/database.js';
 import type { ChangeFeed, NewChange } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
+import { lockRoles } from '../session/accounts.js';
 import { renewGrantedRoles } from '../session/granted-roles.js';
 import { type Access, resolveDelegations, type UnresolvedDelegation } from './delegation-access.js';
 import { inBatches, type ReadGeneration } from './directory-groups.js';
@@ -38,8 +39,13 @@ export class CacheTransition {
     private readonly before: ReadonlyMap<string, string>,
   ) {}
 
-  /** Remembers what people with a session see now. */
+  /**
+   * Remembers what people with a session see now. Locks all connections, because two transitions at once would each derive
+   * from the other's old rows, and the roles, because they are derived, too.
+   */
   static async begin(transaction: Transaction, changes: ChangeFeed): Promise<CacheTransition> {
+    await transaction.rows(`SELECT id FROM ldap_connection ORDER BY id${transaction.forUpdate}`);
+    await lockRoles(transaction);
     const rows = await transaction.rows<{ id: string }>(
       "SELECT DISTINCT subject AS id FROM session WHERE subject_kind = 'PERSON'",
     );
@@ -52,11 +58,11 @@ export class CacheTransition {
     const unresolved = await this.#renewAccess(domain);
     const ambiguous = await this.#renewClashes(touched);
     const roleNews = await renewGrantedRoles(this.transaction);
-    const ended = await this.#endSessions();
+    const ended = await endLapsedSessions(this.transaction);
     const after = await views(this.transaction, this.followers);
     const concerned = this.followers.filter((id) => this.before.get(id) !== after.get(id));
     const news: NewChange[] = [
-      ...ended.map((id): NewChange => ({ topic: topics.session(id), kind: 'REMOVED' })),
+      ...ended,
       ...roleNews,
       ...concerned.map((id): NewChange => ({ topic: topics.person(id), kind: 'ACCESS' })),
       ...(everybody ? [{ topic: topics.personalBackupSettings, kind: 'ACCESS' } as const] : []),
@@ -148,20 +154,20 @@ export class CacheTransition {
     );
     return row?.count ?? 0;
   }
+}
 
-  /** Ends the sessions of accounts that are gone, disabled or expired (rule L7), and gives their ids. */
-  async #endSessions(): Promise<number[]> {
-    const sessions = await this.transaction.rows<{ id: number }>(
-      `SELECT s.id FROM session s
-        WHERE s.subject_kind = 'PERSON' AND NOT EXISTS (
-          SELECT 1 FROM directory_entry i ${CURRENT}
-           WHERE i.directory_id = s.subject AND i.kind = 'PERSON' AND i.disabled = 0
-             AND (i.expires_at IS NULL OR i.expires_at > ?))`,
-      [Date.now()],
-    );
-    for (const { id } of sessions) await this.transaction.run('DELETE FROM session WHERE id = ?', [id]);
-    return sessions.map(({ id }) => id);
-  }
+/** Ends the sessions of accounts that are gone, disabled or expired (rule L7), and gives the news of it. */
+export async function endLapsedSessions(transaction: Transaction): Promise<NewChange[]> {
+  const sessions = await transaction.rows<{ id: number }>(
+    `SELECT s.id FROM session s
+      WHERE s.subject_kind = 'PERSON' AND NOT EXISTS (
+        SELECT 1 FROM directory_entry i ${CURRENT}
+         WHERE i.directory_id = s.subject AND i.kind = 'PERSON' AND i.disabled = 0
+           AND (i.expires_at IS NULL OR i.expires_at > ?))`,
+    [Date.now()],
+  );
+  for (const { id } of sessions) await transaction.run('DELETE FROM session WHERE id = ?', [id]);
+  return sessions.map(({ id }) => ({ topic: topics.session(id), kind: 'REMOVED' }));
 }
 
 /** Everything in the cache that decides what these people see, in a form that can be compared. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Database, SqlRow } from '../../entities/database.js';
+import type { Database, SqlRow, Transaction } from '../../entities/database.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
-import { delegationNames } from '../../ldap/delegation.js';
+import { delegationNames } from '../../ldap/delegation-names.js';
 import { isDn, normaliseDn } from '../../ldap/distinguished-name.js';
 import type { DirectoryEntry } from '../../ldap/directory-entry.js';
 
@@ -29,8 +29,12 @@ export interface DirectoryCounts {
 /** A fresh count. */
 export const noCounts = (): DirectoryCounts => ({ people: 0, groups: 0, contacts: 0, addresses: 0, delegations: 0 });
 
-/** How names of the directory are compared: lower case, NFC (rule V8). */
-export const nameKey = (name: string): string => name.trim().normalize('NFC').toLowerCase().slice(0, 320);
+/**
+ * How account names, principal names and addresses are compared: lower case, NFC (rule V8). What has an "@" is folded as
+ * an address, because a principal name and an address that look alike must meet.
+ */
+export const nameKey = (name: string): string =>
+  name.includes('@') ? mailboxKey(name) : name.trim().normalize('NFC').toLowerCase().slice(0, 320);
 
 /** A distinguished name in its comparable form, as an index holds it: SHA-1, because names can have 2000 characters. */
 export const dnHash = (normalisedDn: string): string => createHash('sha1').update(normalisedDn).digest('hex');
@@ -41,15 +45,16 @@ export const memberKey = (member: string): string =>
 
 /** How a name in a delegation attribute is looked up: a distinguished name, an address or an account name (rule L6). */
 export const delegationKey = (name: string): string =>
-  isDn(name) ? dnHash(normaliseDn(name)) : `name:${name.includes('@') ? mailboxKey(name) : nameKey(name)}`;
+  isDn(name) ? dnHash(normaliseDn(name)) : `name:${nameKey(name)}`;
 
+/** Longest word that accounts are found by, in characters; nobody types more. */
+export const MAX_WORD_LENGTH = 100;
 // Words beyond these find nobody who is looked for by typing.
-const MAX_WORD_LENGTH = 100;
 const MAX_WORDS = 40;
 
 /** What an account is found by: its whole name, each word of it, its account names and addresses. */
 function words(entry: DirectoryEntry, identifiers: readonly string[]): string[] {
-  const name = nameKey(entry.displayName);
+  const name = entry.displayName.trim().normalize('NFC').toLowerCase();
   const parts = name.split(/[^\p{L}\p{N}]+/u).filter((part) => part !== '');
   return [...new Set([name, ...parts, ...identifiers].map((word) => word.slice(0, MAX_WORD_LENGTH)))].slice(
     0,
@@ -115,21 +120,34 @@ export function entryRows(
   };
 }
 
-/** Writes entries of one generation that nobody reads yet; holds one batch at a time. */
+/** Adds up what the rows of one entry hold. */
+export function countEntry(counts: DirectoryCounts, entry: DirectoryEntry, rows: Record<string, SqlRow[]>): void {
+  counts[entry.kind === 'PERSON' ? 'people' : entry.kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
+  counts.addresses += rows['directory_identifier']?.filter(({ kind }) => kind === 'ADDRESS').length ?? 0;
+  counts.delegations += rows['directory_delegation']?.length ?? 0;
+}
+
+/** What writing and removing rows needs to know beside the rows. */
+export interface CacheWriting {
+  /** Locks the connection; throws when the work is no longer ours, so that no row is written after that. */
+  hold(transaction: Transaction): Promise<unknown>;
+  /** Told after every batch. */
+  progress(counts: DirectoryCounts): Promise<void>;
+}
+
+/** Writes entries of one generation that nobody reads yet; holds two batches at a time, one that is filled and one that is written. */
 export async function writeGeneration(
   database: Database,
-  connectionId: number,
-  generation: number,
+  owned: { readonly connection_id: number; readonly generation: number },
   entries: AsyncIterable<DirectoryEntry>,
-  progress: (counts: DirectoryCounts) => Promise<void>,
+  { hold, progress }: CacheWriting,
 ): Promise<DirectoryCounts> {
   const counts = noCounts();
-  const owned = { connection_id: connectionId, generation };
-  let batch: DirectoryEntry[] = [];
-  const flush = async () => {
-    const rows = batch.map((entry) => entryRows(entry, owned));
-    batch = [];
+  let batch: Record<string, SqlRow[]>[] = [];
+  let writing: Promise<void> = Promise.resolve();
+  const write = async (rows: readonly Record<string, SqlRow[]>[]) => {
     await database.transaction(async (transaction) => {
+      await hold(transaction);
       for (const table of ENTRY_TABLES) {
         await transaction.insert(
           table,
@@ -139,21 +157,35 @@ export async function writeGeneration(
     });
     await progress(counts);
   };
-  for await (const entry of entries) {
-    counts[entry.kind === 'PERSON' ? 'people' : entry.kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
-    counts.addresses += entry.addresses.length;
-    counts.delegations += entry.delegations.length;
-    batch.push(entry);
-    if (batch.length === BATCH_ENTRIES) await flush();
+  try {
+    for await (const entry of entries) {
+      const rows = entryRows(entry, owned);
+      countEntry(counts, entry, rows);
+      batch.push(rows);
+      if (batch.length < BATCH_ENTRIES) continue;
+      await writing;
+      // The directory sends on while the database works.
+      writing = write(batch);
+      writing.catch(() => undefined);
+      batch = [];
+    }
+  } finally {
+    // Whatever ended the reading: no write may go on behind the caller's back.
+    await writing;
   }
-  if (batch.length > 0) await flush();
+  if (batch.length > 0) await write(batch);
   return counts;
 }
 
 const DELETE_BATCH = 5_000;
 
-/** Removes rows of generations that nobody reads: those before the current one, and what an interrupted pass left. */
-export async function removeOtherGenerations(database: Database, connectionId: number, current: number): Promise<void> {
+/** Removes rows of generations that nobody reads: those before the current one, and behind it what an interrupted pass left. */
+export async function removeOtherGenerations(
+  database: Database,
+  connectionId: number,
+  current: number,
+  hold: CacheWriting['hold'],
+): Promise<void> {
   for (const table of ENTRY_TABLES) {
     const old = await database.rows<{ generation: number }>(
       `SELECT DISTINCT generation FROM ${table} WHERE connection_id = ? AND generation <> ?`,
@@ -163,12 +195,13 @@ export async function removeOtherGenerations(database: Database, connectionId: n
       // SQLite is usually built without DELETE … LIMIT; its deletions do not lock readers out anyway.
       const limit = database.kind === 'mysql' ? ` LIMIT ${DELETE_BATCH}` : '';
       for (;;) {
-        const removed = await database.transaction((transaction) =>
-          transaction.run(`DELETE FROM ${table} WHERE connection_id = ? AND generation = ?${limit}`, [
+        const removed = await database.transaction(async (transaction) => {
+          await hold(transaction);
+          return transaction.run(`DELETE FROM ${table} WHERE connection_id = ? AND generation = ?${limit}`, [
             connectionId,
             generation,
-          ]),
-        );
+          ]);
+        });
         if (limit === '' || removed < DELETE_BATCH) break;
       }
     }

@@ -1,6 +1,6 @@
-import type { Database } from '../../entities/database.js';
+import { type Database, isUniqueViolation } from '../../entities/database.js';
 import { LdapConnection } from '../../entities/ldap-connection.js';
-import { BadInputError } from '../../errors.js';
+import { BadInputError, UnavailableError } from '../../errors.js';
 import type { LdapConnectionSettings } from '../../ldap/connection-settings.js';
 import { validateSettings } from '../../ldap/validate-settings.js';
 import type { SecretBox } from '../../secret-box.js';
@@ -11,7 +11,7 @@ import { type ChangeAuthor, staleVersion } from '../settings/personal-backup-set
 import { CacheTransition } from './cache-transition.js';
 import { ENTRY_TABLES } from './cache-writer.js';
 import { DEFAULT_SCHEDULE, nextRunAtMs, readSchedule, type Schedule } from './schedule.js';
-import { NEVER_SYNCHRONISED, type SynchronisationState } from './synchronisation-state.js';
+import { stateOf, type SynchronisationState } from './synchronisation-state.js';
 
 /** What can be changed of a connection; what is left out keeps its value, an empty password keeps the stored one. */
 export interface ConnectionChange {
@@ -22,7 +22,8 @@ export interface ConnectionChange {
 
 const PLACE = 'ldap-connection';
 
-const subjectOf = (name: string) => `ldap-connection:${name}`;
+/** How the audit names a connection. */
+export const subjectOf = (name: string): string => `ldap-connection:${name}`;
 
 function readName(name: string): string {
   const trimmed = name.trim();
@@ -39,6 +40,8 @@ export class LdapConnections {
     private readonly database: Database,
     private readonly changes: ChangeFeed,
     private readonly secrets: SecretBox,
+    /** Time that a directory server has for one answer where the settings say nothing, ms. */
+    private readonly operationTimeoutMs: number,
   ) {}
 
   /** All connections, by name. */
@@ -51,19 +54,33 @@ export class LdapConnections {
     return this.database.manager.findOneBy(LdapConnection, { id });
   }
 
-  /** Complete settings, for talking to the directory; never to be shown or logged. */
+  /**
+   * Complete settings, for talking to the directory; never to be shown or logged. Throws BIND_PASSWORD_UNREADABLE when the
+   * installation's key is not the one that the password was stored with.
+   */
   settingsOf(connection: LdapConnection): LdapConnectionSettings {
     return {
-      ...(connection.settings as unknown as LdapConnectionSettings),
-      domain: connection.domain,
-      delegationAttributes: connection.delegationAttributes,
-      bindPassword: this.secrets.open(connection.bindPassword, PLACE),
+      operationTimeoutMs: this.operationTimeoutMs,
+      ...storedSettings(connection),
+      bindPassword: this.#open(connection),
     };
+  }
+
+  #open(connection: LdapConnection): string {
+    try {
+      return this.secrets.open(connection.bindPassword, PLACE);
+    } catch (cause) {
+      throw new UnavailableError(
+        'BIND_PASSWORD_UNREADABLE',
+        'The stored password cannot be read, because the secret key of this installation is another one now. Give the password anew.',
+        { cause },
+      );
+    }
   }
 
   /** How its last synchronisation went. */
   stateOf(connection: LdapConnection): SynchronisationState {
-    return { ...NEVER_SYNCHRONISED, ...(connection.state as Partial<SynchronisationState>) };
+    return stateOf(connection);
   }
 
   /** When it is synchronised. */
@@ -81,9 +98,6 @@ export class LdapConnections {
     const trimmed = readName(name);
     const checked = readSchedule(schedule);
     return this.database.transaction(async (transaction) => {
-      if (await transaction.manager.existsBy(LdapConnection, { name: trimmed })) {
-        throw new BadInputError('name', 'There is a connection with this name already.');
-      }
       const connection = transaction.manager.create(LdapConnection, {
         name: trimmed,
         ...this.#columnsOf(settings),
@@ -99,7 +113,7 @@ export class LdapConnections {
         leaseUntilMs: 0,
         nextRunAtMs: Date.now(),
       });
-      await transaction.manager.save(LdapConnection, connection);
+      await transaction.manager.save(LdapConnection, connection).catch(refuseTakenName);
       await recordAudit(transaction, {
         ...author,
         event: 'LDAP_CONNECTION_CREATE',
@@ -118,40 +132,37 @@ export class LdapConnections {
    */
   async update(id: number, version: number, change: ConnectionChange, author: ChangeAuthor): Promise<LdapConnection> {
     return this.database.transaction(async (transaction) => {
+      // It locks the connections: a synchronisation that ends at this moment must not be overwritten with what was before it.
+      const transition = await CacheTransition.begin(transaction, this.changes);
       const connection = await transaction.manager.findOneBy(LdapConnection, { id });
       if (!connection) throw unknownConnection();
-      const moved = await transaction.run(
-        'UPDATE ldap_connection SET version = version + 1 WHERE id = ? AND version = ?',
-        [id, version],
-      );
-      if (moved !== 1) throw staleVersion(connection.version);
-      const before = {
-        loaded: connection.delegationLoaded,
-        domain: connection.domain,
-        attributes: connection.delegationAttributes,
-      };
-      const transition = await CacheTransition.begin(transaction, this.changes);
+      if (connection.version !== version) throw staleVersion(connection.version);
+      const before = { ...connection };
+      const now = Date.now();
+      connection.version = version + 1;
       if (change.name !== undefined) connection.name = readName(change.name);
-      if (change.schedule !== undefined) Object.assign(connection, { schedule: readSchedule(change.schedule) });
+      if (change.schedule !== undefined) {
+        Object.assign(connection, { schedule: readSchedule(change.schedule) });
+        connection.nextRunAtMs = nextRunAtMs(this.scheduleOf(connection), now);
+      }
       if (change.settings !== undefined) {
-        const settings = withStoredPassword(change.settings, this.settingsOf(connection));
-        Object.assign(connection, this.#columnsOf(settings), { changeMark: null });
+        const settings = this.withStoredPassword(change.settings, before);
+        Object.assign(connection, this.#columnsOf(settings), { changeMark: null, nextRunAtMs: now });
         // Access that was resolved for another domain or from another attribute holds no more.
         connection.delegationLoaded =
-          before.loaded &&
+          before.delegationLoaded &&
           before.domain === connection.domain &&
-          sameNames(before.attributes, connection.delegationAttributes);
+          sameNames(before.delegationAttributes, connection.delegationAttributes);
       }
-      const due = change.settings === undefined ? nextRunAtMs(this.scheduleOf(connection), Date.now()) : Date.now();
-      Object.assign(connection, { version: version + 1, nextRunAtMs: due });
-      await transaction.manager.save(LdapConnection, connection);
+      await transaction.manager.save(LdapConnection, connection).catch(refuseTakenName);
       await recordAudit(transaction, {
         ...author,
         event: 'LDAP_CONNECTION_UPDATE',
         outcome: 'DONE',
-        subject: subjectOf(connection.name),
+        subject: subjectOf(before.name),
+        details: changedFields(before, connection),
       });
-      const everybody = before.loaded !== connection.delegationLoaded;
+      const everybody = before.delegationLoaded !== connection.delegationLoaded;
       if (before.domain !== connection.domain) await transition.complete({ domain: before.domain, everybody });
       else {
         await this.changes.append(transaction, [
@@ -166,9 +177,9 @@ export class LdapConnections {
   /** Removes a connection with its part of the cache, and nothing of others (rule L4); throws BAD_USER_INPUT for an unknown one. */
   async delete(id: number, author: ChangeAuthor): Promise<void> {
     await this.database.transaction(async (transaction) => {
+      const transition = await CacheTransition.begin(transaction, this.changes);
       const connection = await transaction.manager.findOneBy(LdapConnection, { id });
       if (!connection) throw unknownConnection();
-      const transition = await CacheTransition.begin(transaction, this.changes);
       for (const table of ENTRY_TABLES) await transaction.run(`DELETE FROM ${table} WHERE connection_id = ?`, [id]);
       await transaction.manager.delete(LdapConnection, { id });
       await recordAudit(transaction, {
@@ -179,6 +190,25 @@ export class LdapConnections {
       });
       await transition.complete({ domain: connection.domain, everybody: true });
     });
+  }
+
+  /**
+   * Settings completed with the stored password where they have none. It is used only with the servers, the TLS and the
+   * name that it was stored with: otherwise whoever may edit connections could send it to a server of their own.
+   */
+  withStoredPassword(tried: LdapConnectionSettings, connection: LdapConnection): LdapConnectionSettings {
+    if (tried.bindPassword !== '') return tried;
+    // Checked with a stand-in, so that two spellings of the same settings are the same.
+    const checked = validateSettings({ ...tried, bindPassword: PLACE });
+    const target = ({ servers, domain, tlsMode, caPem, bindName }: LdapConnectionSettings) =>
+      JSON.stringify([servers, domain, tlsMode, caPem, bindName]);
+    if (target(checked) !== target(storedSettings(connection))) {
+      throw new BadInputError(
+        'bindPassword',
+        'Give the password: the stored one is used only with the servers, the TLS and the name that it was stored with.',
+      );
+    }
+    return { ...checked, bindPassword: this.#open(connection) };
   }
 
   #columnsOf(settings: LdapConnectionSettings) {
@@ -196,22 +226,31 @@ export class LdapConnections {
 export const unknownConnection = (): BadInputError =>
   new BadInputError('id', 'There is no directory connection with this id.');
 
-/**
- * Settings completed with the stored password where they have none. It is used only with the servers, the TLS and the
- * name that it was stored with: otherwise whoever may edit connections could send it to a server of their own.
- */
-export function withStoredPassword(
-  tried: LdapConnectionSettings,
-  stored: LdapConnectionSettings | null,
-): LdapConnectionSettings {
-  if (tried.bindPassword !== '' || !stored) return tried;
-  const target = ({ servers, domain, tlsMode, caPem, bindName }: LdapConnectionSettings) =>
-    JSON.stringify([servers, domain, tlsMode, caPem, bindName]);
-  if (target(tried) !== target(stored)) {
-    throw new BadInputError(
-      'bindPassword',
-      'Give the password: the stored one is used only with the servers, the TLS and the name that it was stored with.',
-    );
-  }
-  return { ...tried, bindPassword: stored.bindPassword };
+const refuseTakenName = (error: unknown): never => {
+  throw isUniqueViolation(error) ? new BadInputError('name', 'There is a connection with this name already.') : error;
+};
+
+/** The settings of a connection without the password. */
+export const storedSettings = ({ settings, domain, delegationAttributes }: LdapConnection): LdapConnectionSettings => ({
+  ...(settings as unknown as LdapConnectionSettings),
+  domain,
+  delegationAttributes,
+  bindPassword: '',
+});
+
+/** What an update changed, for the audit: old and new values, of the password only that there is a new one (rule L8). */
+function changedFields(before: LdapConnection, now: LdapConnection): Record<string, unknown> {
+  const shown = (connection: LdapConnection): Record<string, unknown> => {
+    const { bindPassword: _, ...settings } = storedSettings(connection);
+    return { name: connection.name, schedule: connection.schedule, ...settings };
+  };
+  const [old, current] = [shown(before), shown(now)];
+  const changed = [...new Set([...Object.keys(old), ...Object.keys(current)])].filter(
+    (field) => JSON.stringify(old[field]) !== JSON.stringify(current[field]),
+  );
+  return {
+    before: Object.fromEntries(changed.map((field) => [field, old[field]])),
+    after: Object.fromEntries(changed.map((field) => [field, current[field]])),
+    passwordChanged: before.bindPassword !== now.bindPassword,
+  };
 }

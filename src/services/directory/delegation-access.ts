@@ -53,7 +53,10 @@ export async function resolveDelegations(
   const unresolved: UnresolvedDelegation[] = [];
   for (const delegation of delegations) {
     const { mailboxId, valueKey } = delegation;
-    const [found, ...more] = groups.named(valueKey);
+    const named = groups.named(valueKey);
+    const accounts = named.filter(({ kind }) => kind !== 'CONTACT');
+    // A contact that has somebody's address does not make the account doubtful (rule V8).
+    const [found, ...more] = accounts.length > 0 ? accounts : named;
     const problem: DelegationProblem | undefined = !found
       ? elsewhere.named(valueKey).length > 0
         ? 'OTHER_DOMAIN'

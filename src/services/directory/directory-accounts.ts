@@ -1,5 +1,5 @@
 import type { Database } from '../../entities/database.js';
-import { nameKey } from './cache-writer.js';
+import { MAX_WORD_LENGTH } from './cache-writer.js';
 
 /** A person or group of the directory, as administrators pick it. */
 export interface DirectoryAccount {
@@ -48,22 +48,27 @@ export class DirectoryAccounts {
 
   /** People and groups one of whose names, words of names or addresses begins with the text; those that match earlier in the alphabet first. */
   async search(text: string, first: number): Promise<DirectoryAccount[]> {
-    const prefix = nameKey(text);
+    const prefix = text.trim().normalize('NFC').toLowerCase().slice(0, MAX_WORD_LENGTH);
     if (prefix === '') return [];
+    // Several words of one account begin alike, so more rows than accounts are read; how many more is seen by reading.
+    for (let limit = first * 8; ; limit *= 4) {
+      const words = await this.#wordsFrom(prefix, limit);
+      const ids = [...new Set(words)];
+      if (ids.length < first && words.length === limit) continue;
+      const accounts = new Map((await this.find(ids.slice(0, first))).map((each) => [each.directoryId, each]));
+      return ids.flatMap((id) => accounts.get(id) ?? []).slice(0, first);
+    }
+  }
+
+  /** Owners of the words that begin with the prefix, in the order of the words. */
+  async #wordsFrom(prefix: string, limit: number): Promise<string[]> {
     // A range instead of LIKE: it takes the index on both databases, whatever their rules for collations.
-    const rows = await this.database.rows<AccountRow & { word: string }>(
-      `SELECT w.word, ${ACCOUNT}
-         FROM (SELECT DISTINCT i.word, i.directory_id, i.connection_id, i.generation FROM directory_word i
-                WHERE i.word >= ? AND i.word < ? ORDER BY i.word LIMIT ?) w
-         JOIN directory_entry e ON e.directory_id = w.directory_id AND e.connection_id = w.connection_id AND e.generation = w.generation
-         ${CURRENT}
-        ORDER BY w.word, e.display_name`,
-      // Several words of one account may match, and other generations hold the same words while a synchronisation runs.
-      [prefix, `${prefix}\u{10ffff}`, first * 8],
+    const rows = await this.database.rows<{ id: string }>(
+      `SELECT e.directory_id AS id FROM directory_word e ${CURRENT}
+        WHERE e.word >= ? AND e.word < ? ORDER BY e.word, e.directory_id LIMIT ?`,
+      [prefix, `${prefix}\u{10ffff}`, limit],
     );
-    const found = new Map<string, DirectoryAccount>();
-    for (const { word: _, ...row } of rows) if (!found.has(row.directoryId)) found.set(row.directoryId, accountOf(row));
-    return [...found.values()].slice(0, first);
+    return rows.map(({ id }) => id);
   }
 
   /** The accounts with these identities, of those that the cache holds. */

@@ -1,3 +1,4 @@
+import type { LdapConnection } from '../../entities/ldap-connection.js';
 import type { DirectoryCounts } from './cache-writer.js';
 
 /** How far or how a synchronisation went. */
@@ -33,6 +34,8 @@ export interface SynchronisationState {
   readonly succeededAtMs: number | null;
   /** Of the last success. */
   readonly counts: SynchronisationCounts | null;
+  /** What a full pass that runs has read so far. */
+  readonly progress: DirectoryCounts | null;
   /** Why the last one failed or was held back. */
   readonly error: { readonly code: string; readonly message: string } | null;
   /** Failures in a row; the delay before the next try grows with them. */
@@ -47,6 +50,13 @@ export const NEVER_SYNCHRONISED: SynchronisationState = {
   finishedAtMs: null,
   succeededAtMs: null,
   counts: null,
+  progress: null,
   error: null,
   failures: 0,
 };
+
+/** How the last synchronisation of a connection went. */
+export const stateOf = ({ state }: Pick<LdapConnection, 'state'>): SynchronisationState => ({
+  ...NEVER_SYNCHRONISED,
+  ...(state as Partial<SynchronisationState>),
+});

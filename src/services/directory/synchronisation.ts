@@ -1,20 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import type { Database, Transaction } from '../../entities/database.js';
-import { LdapConnection } from '../../entities/ldap-connection.js';
+import type { Database } from '../../entities/database.js';
+import type { LdapConnection } from '../../entities/ldap-connection.js';
 import { PublicError } from '../../errors.js';
-import type { ChangeMark } from '../../ldap/change-mark.js';
-import { readChanges } from '../../ldap/read-changes.js';
-import { readDirectory } from '../../ldap/read-directory.js';
 import type { Logger } from '../../log.js';
+import { recordAudit } from '../audit/audit-log.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
-import { CacheTransition, type TransitionOutcome } from './cache-transition.js';
-import { type DirectoryCounts, removeOtherGenerations, writeGeneration } from './cache-writer.js';
-import { applyChanges } from './changed-entries.js';
-import type { LdapConnections } from './connections.js';
-import { nextRunAtMs, retryAtMs, type Schedule } from './schedule.js';
+import type { ChangeAuthor } from '../settings/personal-backup-settings-service.js';
+import { type LdapConnections, subjectOf } from './connections.js';
+import { type DirectoryPass, DirectoryShrunkError } from './directory-pass.js';
+import { fullPass } from './full-pass.js';
+import { canBeIncremental, incrementalPass } from './incremental-pass.js';
+import { nextRunAtMs, retryAtMs } from './schedule.js';
+import { LeaseLostError, SettingsChangedError, SynchronisationLease } from './synchronisation-lease.js';
 import {
   NEVER_SYNCHRONISED,
+  stateOf,
   SynchronisationKind,
   type SynchronisationState,
   SynchronisationStatus,
@@ -28,45 +29,30 @@ export interface SynchronisationOptions {
   readonly acceptLoss?: boolean;
 }
 
-// Another process takes a synchronisation over when its process has been silent for so long.
-const LEASE_MS = 60_000;
-const LEASE_RENEWAL_MS = 15_000;
+interface Work {
+  /** False when another process is at it. */
+  readonly begun: Promise<boolean>;
+  readonly done: Promise<SynchronisationState | undefined>;
+}
+
 // How often due connections are looked for.
 const TICK_MS = 5_000;
-// Deletions may go unnoticed between full passes, so there is one at least so often.
-const FULL_PASS_MS = 24 * 60 * 60_000;
 // Progress of a pass is told at most so often.
 const PROGRESS_MS = 1_000;
-
-/** The directory lost so much that somebody has to confirm it: an emptied organisational unit must not lock everybody out. */
-class DirectoryShrunkError extends PublicError {
-  constructor(before: number, now: number) {
-    super(
-      'DIRECTORY_SHRUNK',
-      `The directory shows ${now} people where it showed ${before}. The last data stays in use; synchronise with acceptLoss to take the new one.`,
-      'warn',
-    );
-  }
-}
-
-/** Somebody else took the work over, or the connection is gone: what was read must not be used. */
-class LeaseLostError extends PublicError {
-  constructor() {
-    super('SYNCHRONISATION_TAKEN_OVER', 'The connection was changed or taken over while it was synchronised.', 'info');
-  }
-}
 
 /** Keeps the LDAP cache true: one synchronisation of a connection at a time, over all processes (rules L2, L3). */
 export class DirectorySynchronisation {
   readonly #owner = randomUUID();
-  readonly #running = new Map<number, Promise<SynchronisationState>>();
+  readonly #running = new Map<number, Work>();
+  readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #stopping = false;
 
   constructor(
     private readonly database: Database,
     private readonly changes: ChangeFeed,
     private readonly connections: LdapConnections,
+    /** How long deletions may go unnoticed where a directory does not show them, ms. */
+    private readonly blindMs: number,
     private readonly log: Logger,
   ) {}
 
@@ -80,40 +66,52 @@ export class DirectorySynchronisation {
     tick();
   }
 
-  /** Starts nothing new and waits for what runs. */
+  /** Starts nothing new and breaks off what runs; it is due again at once, for whoever comes next. */
   async stop(): Promise<void> {
-    this.#stopping = true;
     clearInterval(this.#timer);
-    await Promise.allSettled(this.#running.values());
+    this.#stopping.abort(new LeaseLostError());
+    await Promise.allSettled([...this.#running.values()].map(({ done }) => done));
   }
 
   /** Synchronises one connection now; `undefined` when another process is at it. Never throws for the directory's faults: they are in the state. */
-  async synchronise(
-    connectionId: number,
-    options: SynchronisationOptions = {},
-  ): Promise<SynchronisationState | undefined> {
-    const running = this.#running.get(connectionId);
-    if (running) return running;
-    if (!(await this.#takeLease(connectionId))) return undefined;
-    // Two calls in one process can both see nothing running; the lease is the same for both.
-    const begun = this.#running.get(connectionId);
-    if (begun) return begun;
-    const work = this.#run(connectionId, options).finally(() => this.#running.delete(connectionId));
+  synchronise(connectionId: number, options: SynchronisationOptions = {}): Promise<SynchronisationState | undefined> {
+    return (this.#running.get(connectionId) ?? this.#begin(connectionId, options)).done;
+  }
+
+  /** Starts a synchronisation and does not wait for its end; false when one runs already. With an author it is audited. */
+  async begin(connectionId: number, options: SynchronisationOptions = {}, author?: ChangeAuthor): Promise<boolean> {
+    if (this.#running.has(connectionId) || this.#stopping.signal.aborted) return false;
+    const begun = await this.#begin(connectionId, options).begun;
+    const connection = begun && author ? await this.connections.find(connectionId) : null;
+    if (connection && author) {
+      await this.database.transaction((transaction) =>
+        recordAudit(transaction, {
+          ...author,
+          event: 'DIRECTORY_SYNCHRONIZE',
+          outcome: 'DONE',
+          subject: subjectOf(connection.name),
+          details: { ...options },
+        }),
+      );
+    }
+    return begun;
+  }
+
+  #begin(connectionId: number, options: SynchronisationOptions): Work {
+    const lease = SynchronisationLease.take(this.database, connectionId, this.#owner);
+    const done = lease
+      .then((held) => held && this.#run(held, options))
+      .finally(() => this.#running.delete(connectionId));
+    const begun = lease.then((held) => held !== undefined);
+    // Whoever waits for one of the two hears of it.
+    for (const each of [done, begun]) each.catch(() => undefined);
+    const work = { begun, done };
     this.#running.set(connectionId, work);
     return work;
   }
 
-  /** Starts a synchronisation and does not wait for its end; false when one runs already. */
-  async begin(connectionId: number, options: SynchronisationOptions = {}): Promise<boolean> {
-    if (this.#running.has(connectionId) || !(await this.#takeLease(connectionId))) return false;
-    const work = this.#run(connectionId, options).finally(() => this.#running.delete(connectionId));
-    this.#running.set(connectionId, work);
-    work.catch((error: unknown) => this.log.error({ err: error }, 'a synchronisation ended with a fault of ours'));
-    return true;
-  }
-
   async #runDue(): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#stopping.signal.aborted) return;
     const due = await this.database.rows<{ id: number }>(
       'SELECT id FROM ldap_connection WHERE next_run_at IS NOT NULL AND next_run_at <= ? AND lease_until < ?',
       [Date.now(), Date.now()],
@@ -122,251 +120,133 @@ export class DirectorySynchronisation {
     await Promise.all(due.map(({ id }) => this.synchronise(id)));
   }
 
-  async #takeLease(connectionId: number): Promise<boolean> {
-    const now = Date.now();
-    const taken = await this.database.transaction((transaction) =>
-      transaction.run('UPDATE ldap_connection SET lease_owner = ?, lease_until = ? WHERE id = ? AND lease_until < ?', [
-        this.#owner,
-        now + LEASE_MS,
-        connectionId,
-        now,
-      ]),
+  async #run(lease: SynchronisationLease, options: SynchronisationOptions): Promise<SynchronisationState> {
+    const letGo = lease.keep((error) =>
+      this.log.warn({ err: error }, 'the lease of a synchronisation could not be renewed'),
     );
-    return taken === 1;
-  }
-
-  async #run(connectionId: number, options: SynchronisationOptions): Promise<SynchronisationState> {
-    const renewal = setInterval(() => {
-      this.#renewLease(connectionId).catch((error: unknown) =>
-        this.log.warn({ err: error }, 'the lease of a synchronisation could not be renewed'),
-      );
-    }, LEASE_RENEWAL_MS);
     const startedAtMs = Date.now();
-    let last = NEVER_SYNCHRONISED;
     try {
-      const connection = await this.connections.find(connectionId);
-      if (!connection) throw new LeaseLostError();
-      last = this.connections.stateOf(connection);
-      const schedule = this.connections.scheduleOf(connection);
-      const running = { ...last, status: SynchronisationStatus.RUNNING, startedAtMs, finishedAtMs: null, error: null };
-      await this.#record(connectionId, running);
-      try {
-        const done = await this.#pass(connection, options, running);
-        return await this.#finish(connectionId, schedule, { ...done, startedAtMs, finishedAtMs: Date.now() });
-      } catch (error) {
-        return await this.#finish(connectionId, schedule, this.#failure(connection, last, startedAtMs, error));
+      for (;;) {
+        try {
+          return await this.#attempt(lease, options, startedAtMs);
+        } catch (error) {
+          // With the new settings from the start.
+          if (!(error instanceof SettingsChangedError)) throw error;
+        }
       }
     } catch (error) {
       if (!(error instanceof LeaseLostError))
         this.log.error({ err: error }, 'the outcome of a synchronisation could not be written');
-      return this.#stateAfter(last, startedAtMs, error);
+      return failed(NEVER_SYNCHRONISED, startedAtMs, error);
     } finally {
-      clearInterval(renewal);
+      letGo();
     }
   }
 
-  #failure(
-    connection: LdapConnection,
-    last: SynchronisationState,
+  async #attempt(
+    lease: SynchronisationLease,
+    options: SynchronisationOptions,
     startedAtMs: number,
-    error: unknown,
-  ): SynchronisationState {
-    this.log.warn({ err: error, connection: connection.name }, 'synchronisation failed; the last data stays in use');
-    return this.#stateAfter(last, startedAtMs, error);
-  }
-
-  #stateAfter(last: SynchronisationState, startedAtMs: number, error: unknown): SynchronisationState {
-    const shown =
-      error instanceof PublicError
-        ? { code: error.code, message: error.message }
-        : { code: 'INTERNAL_SERVER_ERROR', message: 'Something went wrong on our side; the log tells more.' };
-    return {
-      ...last,
-      status: error instanceof DirectoryShrunkError ? SynchronisationStatus.HELD_BACK : SynchronisationStatus.FAILED,
-      startedAtMs,
-      finishedAtMs: Date.now(),
-      error: shown,
-      failures: last.failures + 1,
-    };
-  }
-
-  async #pass(
-    connection: LdapConnection,
-    options: SynchronisationOptions,
-    running: SynchronisationState,
   ): Promise<SynchronisationState> {
-    const recent = connection.fullPassAtMs !== null && Date.now() - connection.fullPassAtMs < FULL_PASS_MS;
-    if (!options.full && !options.acceptLoss && connection.changeMark && connection.delegationLoaded && recent) {
-      const done = await this.#incrementalPass(connection, running);
-      if (done) return done;
-    }
-    return this.#fullPass(connection, options, running);
-  }
-
-  /** Applies what changed to the generation that is read; `undefined` when only a full pass will do. */
-  async #incrementalPass(
-    connection: LdapConnection,
-    running: SynchronisationState,
-  ): Promise<SynchronisationState | undefined> {
-    const result = await readChanges(
-      this.connections.settingsOf(connection),
-      connection.changeMark as unknown as ChangeMark,
-    );
-    if (result.outcome === 'FULL_PASS_NEEDED') {
-      this.log.info({ connection: connection.name, reason: result.reason }, 'a full pass is needed');
-      return undefined;
-    }
-    const { upserted, removedIds, mark } = result;
-    const outcome = await this.database.transaction(async (transaction) => {
-      const current = await this.#lock(transaction, connection);
-      const owned = { connection_id: current.id, generation: current.generation };
-      if (upserted.length === 0 && removedIds.length === 0) {
-        await transaction.run('UPDATE ldap_connection SET change_mark = ? WHERE id = ?', [
-          JSON.stringify(mark),
-          current.id,
-        ]);
-        return undefined;
+    const connection = await this.connections.find(lease.connectionId);
+    if (!connection) throw new LeaseLostError();
+    const last = settled(stateOf(connection));
+    const running = { ...last, status: SynchronisationStatus.RUNNING, startedAtMs, finishedAtMs: null, error: null };
+    await this.#record(lease, running);
+    let state: SynchronisationState;
+    try {
+      state = { ...(await this.#pass(lease, connection, running, options)), finishedAtMs: Date.now() };
+    } catch (error) {
+      if (error instanceof LeaseLostError || error instanceof SettingsChangedError) {
+        if (this.#stopping.signal.aborted) await this.#record(lease, last, { nextRunAtMs: Date.now() });
+        throw error;
       }
-      const transition = await CacheTransition.begin(transaction, this.changes);
-      const touched = await applyChanges(transaction, owned, upserted, removedIds);
-      const counts = await countRows(transaction, owned);
-      refuseLoss(current.people, counts.people);
-      await transaction.run('UPDATE ldap_connection SET change_mark = ?, people = ? WHERE id = ?', [
-        JSON.stringify(mark),
-        counts.people,
-        current.id,
-      ]);
-      return { counts, ...(await transition.complete({ domain: current.domain, touched, everybody: false })) };
-    });
-    return succeeded(running, SynchronisationKind.INCREMENTAL, outcome);
-  }
-
-  /** Reads everything into a generation that nobody sees yet, and switches (rule L3: all or nothing for readers). */
-  async #fullPass(
-    connection: LdapConnection,
-    options: SynchronisationOptions,
-    running: SynchronisationState,
-  ): Promise<SynchronisationState> {
-    await removeOtherGenerations(this.database, connection.id, connection.generation);
-    const generation = connection.generation + 1;
-    const settings = this.connections.settingsOf(connection);
-    let mark: ChangeMark | null = null;
-    let toldAtMs = 0;
-    const entries = readDirectory(settings, { onMark: (found: ChangeMark | null) => (mark = found) });
-    const counts = await writeGeneration(this.database, connection.id, generation, entries, async (soFar) => {
-      if (Date.now() - toldAtMs < PROGRESS_MS) return;
-      toldAtMs = Date.now();
-      await this.#record(connection.id, {
-        ...running,
-        kind: SynchronisationKind.FULL,
-        counts: { ...soFar, unresolved: 0, ambiguous: 0 },
-      });
-    });
-    if (!options.acceptLoss) refuseLoss(connection.people, counts.people);
-    const outcome = await this.database.transaction(async (transaction) => {
-      const current = await this.#lock(transaction, connection);
-      const transition = await CacheTransition.begin(transaction, this.changes);
-      await transaction.run(
-        'UPDATE ldap_connection SET generation = ?, delegation_loaded = 1, change_mark = ?, people = ?, full_pass_at = ? WHERE id = ?',
-        [generation, mark && JSON.stringify(mark), counts.people, Date.now(), current.id],
-      );
-      return {
-        counts,
-        ...(await transition.complete({ domain: current.domain, everybody: !current.delegationLoaded })),
-      };
-    });
-    await removeOtherGenerations(this.database, connection.id, generation);
-    return succeeded(running, SynchronisationKind.FULL, outcome);
-  }
-
-  /**
-   * Locks the connections of the domain, so that two of them that finish at once do not both resolve delegations with
-   * the other's old data; and makes sure that the work was not taken over and the settings are those it was done with.
-   */
-  async #lock(transaction: Transaction, connection: LdapConnection): Promise<LdapConnection> {
-    await transaction.rows(`SELECT id FROM ldap_connection ORDER BY id${transaction.forUpdate}`);
-    const current = await transaction.manager.findOneBy(LdapConnection, { id: connection.id });
-    if (current?.leaseOwner !== this.#owner || current.version !== connection.version) throw new LeaseLostError();
-    return current;
-  }
-
-  async #renewLease(connectionId: number): Promise<void> {
-    await this.database.transaction((transaction) =>
-      transaction.run('UPDATE ldap_connection SET lease_until = ? WHERE id = ? AND lease_owner = ?', [
-        Date.now() + LEASE_MS,
-        connectionId,
-        this.#owner,
-      ]),
-    );
-  }
-
-  async #finish(connectionId: number, schedule: Schedule, state: SynchronisationState): Promise<SynchronisationState> {
+      this.log.warn({ err: error, connection: connection.name }, 'synchronisation failed; the last data stays in use');
+      state = failed(last, startedAtMs, error);
+    }
+    // The schedule may have been changed meanwhile.
+    const schedule = this.connections.scheduleOf((await this.connections.find(connection.id)) ?? connection);
     const now = Date.now();
-    // What was changed meanwhile is synchronised at once, with the new settings.
-    const next =
-      state.error?.code === 'SYNCHRONISATION_TAKEN_OVER'
-        ? now
-        : state.status === SynchronisationStatus.FAILED
-          ? retryAtMs(schedule, state.failures, now)
-          : nextRunAtMs(schedule, now);
-    await this.#record(connectionId, state, { nextRunAtMs: next });
+    const isFailure = state.status === SynchronisationStatus.FAILED;
+    await this.#record(lease, state, {
+      nextRunAtMs: isFailure ? retryAtMs(schedule, state.failures, now) : nextRunAtMs(schedule, now),
+    });
     return state;
   }
 
+  async #pass(
+    lease: SynchronisationLease,
+    connection: LdapConnection,
+    running: SynchronisationState,
+    options: SynchronisationOptions,
+  ): Promise<SynchronisationState> {
+    let toldAtMs = 0;
+    const pass: DirectoryPass = {
+      database: this.database,
+      changes: this.changes,
+      log: this.log,
+      connection,
+      settings: this.connections.settingsOf(connection),
+      acceptLoss: options.acceptLoss ?? false,
+      signal: this.#stopping.signal,
+      hold: (transaction) => lease.hold(transaction, connection),
+      progress: async (counts) => {
+        if (Date.now() - toldAtMs < PROGRESS_MS) return;
+        toldAtMs = Date.now();
+        await this.#record(lease, { ...running, kind: SynchronisationKind.FULL, progress: { ...counts } });
+      },
+    };
+    const done = (kind: SynchronisationKind, counts: SynchronisationState['counts']): SynchronisationState => ({
+      ...running,
+      status: SynchronisationStatus.SUCCEEDED,
+      kind,
+      succeededAtMs: Date.now(),
+      counts,
+      progress: null,
+      failures: 0,
+    });
+    if (!options.full && !options.acceptLoss && canBeIncremental(pass, Date.now())) {
+      const counts = await incrementalPass(pass, this.blindMs);
+      if (counts !== undefined) return done(SynchronisationKind.INCREMENTAL, counts);
+    }
+    return done(SynchronisationKind.FULL, await fullPass(pass));
+  }
+
   async #record(
-    connectionId: number,
+    lease: SynchronisationLease,
     state: SynchronisationState,
     ended?: { nextRunAtMs: number | null },
   ): Promise<void> {
     await this.database.transaction(async (transaction) => {
-      const release = ended ? ', lease_owner = NULL, lease_until = 0, next_run_at = ?' : '';
-      await transaction.run(`UPDATE ldap_connection SET state = ?${release} WHERE id = ? AND lease_owner = ?`, [
-        JSON.stringify(state),
-        ...(ended ? [ended.nextRunAtMs] : []),
-        connectionId,
-        this.#owner,
-      ]);
-      await this.changes.append(transaction, [{ topic: topics.directory, kind: 'UPDATED' }]);
+      if (await lease.record(transaction, state, ended))
+        await this.changes.append(transaction, [{ topic: topics.directory, kind: 'UPDATED' }]);
     });
   }
 }
 
-function refuseLoss(before: number, now: number): void {
-  if (before > 0 && now < before / 2) throw new DirectoryShrunkError(before, now);
+/** What the state was before a run that never came to its end. */
+function settled(state: SynchronisationState): SynchronisationState {
+  if (state.status !== SynchronisationStatus.RUNNING) return { ...state, progress: null };
+  const status =
+    state.failures > 0
+      ? SynchronisationStatus.FAILED
+      : state.succeededAtMs === null
+        ? SynchronisationStatus.NEVER
+        : SynchronisationStatus.SUCCEEDED;
+  return { ...state, status, progress: null };
 }
 
-function succeeded(
-  running: SynchronisationState,
-  kind: SynchronisationKind,
-  outcome: (TransitionOutcome & { readonly counts: DirectoryCounts }) | undefined,
-): SynchronisationState {
-  const counts = outcome
-    ? { ...outcome.counts, unresolved: outcome.unresolved, ambiguous: outcome.ambiguous }
-    : running.counts;
+function failed(last: SynchronisationState, startedAtMs: number, error: unknown): SynchronisationState {
+  const shown =
+    error instanceof PublicError
+      ? { code: error.code, message: error.message }
+      : { code: 'INTERNAL_SERVER_ERROR', message: 'Something went wrong on our side; the log tells more.' };
   return {
-    ...running,
-    status: SynchronisationStatus.SUCCEEDED,
-    kind,
-    counts,
-    error: null,
-    failures: 0,
-    succeededAtMs: Date.now(),
+    ...last,
+    status: error instanceof DirectoryShrunkError ? SynchronisationStatus.HELD_BACK : SynchronisationStatus.FAILED,
+    startedAtMs,
+    finishedAtMs: Date.now(),
+    error: shown,
+    failures: last.failures + 1,
   };
-}
-
-async function countRows(
-  transaction: Transaction,
-  owned: { connection_id: number; generation: number },
-): Promise<DirectoryCounts> {
-  const scope = 'connection_id = ? AND generation = ?';
-  const [row] = await transaction.rows<DirectoryCounts>(
-    `SELECT (SELECT count(*) FROM directory_entry WHERE ${scope} AND kind = 'PERSON') AS people,
-            (SELECT count(*) FROM directory_entry WHERE ${scope} AND kind = 'GROUP') AS \`groups\`,
-            (SELECT count(*) FROM directory_entry WHERE ${scope} AND kind = 'CONTACT') AS contacts,
-            (SELECT count(*) FROM directory_identifier WHERE ${scope} AND kind = 'ADDRESS') AS addresses,
-            (SELECT count(*) FROM directory_delegation WHERE ${scope}) AS delegations`,
-    Array.from({ length: 5 }, () => [owned.connection_id, owned.generation]).flat(),
-  );
-  if (!row) throw new Error('Counting gave no row.');
-  return row;
 }

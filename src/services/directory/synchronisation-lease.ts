@@ -1,0 +1,94 @@
+import type { Database, Transaction } from '../../entities/database.js';
+import { LdapConnection } from '../../entities/ldap-connection.js';
+import { PublicError } from '../../errors.js';
+
+// Another process takes a synchronisation over when its process has been silent for so long.
+const LEASE_MS = 60_000;
+const RENEWAL_MS = 15_000;
+
+/** Somebody else took the work over, or the connection is gone: what was read must not be used. */
+export class LeaseLostError extends PublicError {
+  constructor() {
+    super(
+      'SYNCHRONISATION_TAKEN_OVER',
+      'The connection was deleted, or taken over by another process, while it was synchronised.',
+    );
+  }
+}
+
+/** The settings were changed meanwhile: what was read with the old ones must not be used. */
+export class SettingsChangedError extends Error {}
+
+/** The right to synchronise one connection, over all processes that share the database; it ends by itself when its holder is silent. */
+export class SynchronisationLease {
+  private constructor(
+    private readonly database: Database,
+    readonly connectionId: number,
+    private readonly owner: string,
+  ) {}
+
+  /**
+   * Takes the lease unless somebody holds it. The connection counts as due from now on, so that somebody else begins
+   * again when the holder dies.
+   */
+  static async take(
+    database: Database,
+    connectionId: number,
+    owner: string,
+  ): Promise<SynchronisationLease | undefined> {
+    const now = Date.now();
+    const taken = await database.transaction((transaction) =>
+      transaction.run(
+        'UPDATE ldap_connection SET lease_owner = ?, lease_until = ?, next_run_at = ? WHERE id = ? AND lease_until < ?',
+        [owner, now + LEASE_MS, now, connectionId, now],
+      ),
+    );
+    return taken === 1 ? new SynchronisationLease(database, connectionId, owner) : undefined;
+  }
+
+  /** Keeps the lease until the returned function is called. */
+  keep(failed: (error: unknown) => void): () => void {
+    const timer = setInterval(() => {
+      this.database
+        .transaction((transaction) =>
+          transaction.run('UPDATE ldap_connection SET lease_until = ? WHERE id = ? AND lease_owner = ?', [
+            Date.now() + LEASE_MS,
+            this.connectionId,
+            this.owner,
+          ]),
+        )
+        .catch(failed);
+    }, RENEWAL_MS);
+    return () => clearInterval(timer);
+  }
+
+  /**
+   * Locks the connection for the rest of the transaction and gives it as it is now. Throws {@link LeaseLostError} when the
+   * lease is somebody else's, {@link SettingsChangedError} when the settings are others than those of `read`.
+   */
+  async hold(transaction: Transaction, read: LdapConnection): Promise<LdapConnection> {
+    await transaction.rows(`SELECT id FROM ldap_connection WHERE id = ?${transaction.forUpdate}`, [this.connectionId]);
+    const current = await transaction.manager.findOneBy(LdapConnection, { id: this.connectionId });
+    if (current?.leaseOwner !== this.owner) throw new LeaseLostError();
+    if (current.version !== read.version && sourceOf(current) !== sourceOf(read)) throw new SettingsChangedError();
+    return current;
+  }
+
+  /** Writes the state, if the lease is still ours; with `nextRunAtMs` the lease ends. */
+  async record(
+    transaction: Transaction,
+    state: unknown,
+    ended?: { readonly nextRunAtMs: number | null },
+  ): Promise<boolean> {
+    const release = ended ? ', lease_owner = NULL, lease_until = 0, next_run_at = ?' : '';
+    const changed = await transaction.run(
+      `UPDATE ldap_connection SET state = ?${release} WHERE id = ? AND lease_owner = ?`,
+      [JSON.stringify(state), ...(ended ? [ended.nextRunAtMs] : []), this.connectionId, this.owner],
+    );
+    return changed === 1;
+  }
+}
+
+// Another name or schedule does not make what was read useless.
+const sourceOf = ({ domain, settings, bindPassword, delegationAttributes }: LdapConnection) =>
+  JSON.stringify([domain, settings, bindPassword, delegationAttributes]);
