@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   type DocumentNode,
@@ -36,6 +37,8 @@ export interface WebSocketOptions {
   readonly cookies: CookiePolicy;
   readonly maxSubscriptionsPerSocket: number;
   readonly bufferLimitBytes: number;
+  /** A client that took nothing for so long is closed and resumes with its cursor. */
+  readonly stallMs: number;
   remoteAddress(request: IncomingMessage): string;
   readonly log: Logger;
 }
@@ -45,8 +48,9 @@ const MAX_FRAME_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 12_000;
 // How often sockets are looked over for slow clients and ended sessions.
 const SWEEP_MS = 5_000;
-// A client that took nothing for so long, or let more wait than its limit, is closed and resumes with its cursor.
-const STALL_MS = 20_000;
+
+// Parsed documents that are kept; with MAX_FRAME_BYTES it bounds the memory that ever new texts could take.
+const MAX_DOCUMENTS = 100;
 
 /** Close code for clients that read too slowly; they resume behind their last cursor. */
 export const TOO_SLOW = 4413;
@@ -55,6 +59,10 @@ interface Client {
   readonly socket: WebSocket;
   viewer: Viewer;
   watch: ChangeFollower | undefined;
+  /** The connection below the socket, which counts what was written. */
+  readonly connection: Socket;
+  /** Bytes that the client had taken when it was looked at last, and since when it has taken no more. */
+  takenBytes: number;
   stalledSinceMs: number | undefined;
 }
 
@@ -78,6 +86,8 @@ function parseDocument(query: string, maxTokens: number): DocumentNode {
 export class WebSocketDoor {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, clientTracking: true });
   readonly #clients = new Map<WebSocket, Client>();
+  // All clients of one application send the same few texts; sharing the parsed form saves each time and memory.
+  readonly #documents = new Map<string, DocumentNode>();
   readonly #sweeper: NodeJS.Timeout;
   readonly #graphql: { dispose(): void | Promise<void> };
   #stopping = false;
@@ -88,7 +98,7 @@ export class WebSocketDoor {
   ) {
     this.#graphql = this.#serve();
     http.on('upgrade', (request, socket: Duplex, head) => this.#upgrade(request, socket, head));
-    this.#sweeper = setInterval(() => void this.#sweep(), SWEEP_MS);
+    this.#sweeper = setInterval(() => void this.#sweep(), Math.min(SWEEP_MS, this.options.stallMs / 2));
     this.#sweeper.unref();
   }
 
@@ -171,7 +181,14 @@ export class WebSocketDoor {
         return true;
       }
       if (socket.readyState !== socket.OPEN) return true;
-      const client: Client = { socket, viewer, watch: undefined, stalledSinceMs: undefined };
+      const client: Client = {
+        socket,
+        viewer,
+        watch: undefined,
+        connection: request.socket,
+        takenBytes: 0,
+        stalledSinceMs: undefined,
+      };
       this.#clients.set(socket, client);
       client.watch = await this.options.feed.follow([topics.session(viewer.sessionId)]);
       if (!this.#clients.has(socket)) client.watch?.close();
@@ -226,9 +243,12 @@ export class WebSocketDoor {
       ];
     }
     try {
-      const document = parseDocument(payload.query, limits.maxTokens);
-      const errors = validate(schema, document, [...specifiedRules, extentRule(limits)]);
+      const document = this.#documents.get(payload.query) ?? parseDocument(payload.query, limits.maxTokens);
+      const errors = this.#documents.has(payload.query)
+        ? []
+        : validate(schema, document, [...specifiedRules, extentRule(limits)]);
       if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
+      this.#keep(payload.query, document);
       const operation = getOperationAST(document, payload.operationName);
       if (!operation) {
         return [refusal('OPERATION_RESOLUTION_FAILURE', 'operationName names none of the operations of the document.')];
@@ -239,10 +259,27 @@ export class WebSocketDoor {
         ];
       }
       checkCost(schema, limits, document, operation, payload.variables ?? {});
-      return undefined;
+      // Given the whole, graphql-ws neither parses nor validates a second time.
+      return {
+        schema,
+        document,
+        operationName: payload.operationName,
+        variableValues: payload.variables,
+      };
     } catch (error) {
       if (error instanceof GraphQLError) return [error];
       throw error;
+    }
+  }
+
+  /** Keeps a valid document for the next client of the same application, and forgets the one that was not sent for longest. */
+  #keep(query: string, document: DocumentNode): void {
+    this.#documents.delete(query);
+    this.#documents.set(query, document);
+    if (this.#documents.size <= MAX_DOCUMENTS) return;
+    for (const oldest of this.#documents.keys()) {
+      this.#documents.delete(oldest);
+      return;
     }
   }
 
@@ -251,9 +288,12 @@ export class WebSocketDoor {
     const now = Date.now();
     for (const client of [...this.#clients.values()]) {
       const { socket } = client;
-      if (socket.bufferedAmount === 0) client.stalledSinceMs = undefined;
+      // A client that reads slowly but reads is left alone, however long it takes to catch up.
+      const takenBytes = client.connection.bytesWritten - socket.bufferedAmount;
+      if (socket.bufferedAmount === 0 || takenBytes !== client.takenBytes) client.stalledSinceMs = undefined;
       else client.stalledSinceMs ??= now;
-      const stalled = client.stalledSinceMs !== undefined && now - client.stalledSinceMs > STALL_MS;
+      client.takenBytes = takenBytes;
+      const stalled = client.stalledSinceMs !== undefined && now - client.stalledSinceMs >= this.options.stallMs;
       if (stalled || socket.bufferedAmount > this.options.bufferLimitBytes) {
         socket.close(TOO_SLOW, 'Too slow. Connect again and resume behind the last cursor.');
         continue;

@@ -1,6 +1,7 @@
 import type { Database } from '../../entities/database.js';
 import type { DeliveryFormat } from '../../entities/delivery-format.js';
 import { topics } from '../changes/topics.js';
+import { gather } from '../gather.js';
 
 /** Whether a person has a personal Backup, and if not, why (rules V7, V8). */
 export enum PersonalBackupAvailability {
@@ -56,6 +57,7 @@ export interface PersonalAccess {
 }
 
 interface PersonRow {
+  directoryId: string | null;
   enabled: number;
   preview: number;
   deletion: number;
@@ -71,18 +73,26 @@ interface PersonRow {
 }
 
 interface SectionRow {
+  personId: string;
+  domain: string;
   directoryId: string;
   name: string;
   primaryAddress: string | null;
   address: string;
 }
 
-// One statement for everything that stands in single rows: switches, the person, and the domain's delegation.
-const PERSON = `
+// People that are looked up in one statement.
+const GATHERED = 250;
+
+const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
+
+// One statement for everything that stands in single rows: switches, the people, and their domains' delegation. There is
+// a row even when nobody of them is known, for the switches.
+const people = (ids: readonly string[]) => `
   SELECT s.enabled, s.preview, s.deletion, s.sending, s.delivery_format AS deliveryFormat,
          s.remove_message_id AS removeMessageId, s.group_mailboxes AS groupMailboxes,
          (SELECT count(*) FROM ldap_connection) AS connections,
-         p.domain AS domain,
+         p.directory_id AS directoryId, p.domain AS domain,
          EXISTS (SELECT 1 FROM directory_clash x WHERE x.directory_id = p.directory_id) AS ambiguous,
          (SELECT max(CASE WHEN d.delegation_attributes <> '[]' THEN 1 ELSE 0 END)
             FROM ldap_connection d WHERE d.domain = p.domain) AS delegationConfigured,
@@ -90,44 +100,48 @@ const PERSON = `
             FROM ldap_connection d WHERE d.domain = p.domain) AS delegationLoaded
     FROM personal_backup_settings s
     LEFT JOIN (
-      SELECT e.directory_id, c.domain
+      SELECT e.directory_id, min(c.domain) AS domain
         FROM directory_entry e
         JOIN ldap_connection c ON c.id = e.connection_id AND c.generation = e.generation
-       WHERE e.directory_id = ? AND e.kind = 'PERSON' LIMIT 1
+       WHERE e.directory_id IN (${marksFor(ids)}) AND e.kind = 'PERSON' GROUP BY e.directory_id
     ) p ON 1 = 1
    WHERE s.id = 1`;
 
-const ADDRESSES = `
-  SELECT e.directory_id AS directoryId, e.display_name AS name, e.primary_address AS primaryAddress, i.value AS address
+const addresses = (person: string) => `
+  SELECT ${person} AS personId, c.domain AS domain, e.directory_id AS directoryId, e.display_name AS name, e.primary_address AS primaryAddress, i.value AS address
     FROM directory_entry e
     JOIN ldap_connection c ON c.id = e.connection_id AND c.generation = e.generation
     JOIN directory_identifier i ON i.directory_id = e.directory_id AND i.connection_id = e.connection_id
          AND i.generation = e.generation AND i.kind = 'ADDRESS'`;
 
-const OWN = `${ADDRESSES} WHERE e.directory_id = ?`;
+const own = (ids: readonly string[]) => `${addresses('e.directory_id')} WHERE e.directory_id IN (${marksFor(ids)})`;
 
 // A clash takes a group mailbox away like a personal one (rule V8); its connection must have its delegation loaded (rule V9).
-const GROUP = `${ADDRESSES}
+const groups = (ids: readonly string[]) => `${addresses('a.person_id')}
     JOIN mailbox_access a ON a.mailbox_id = e.directory_id
-   WHERE a.person_id = ? AND a.mailbox_id <> a.person_id AND c.domain = ?
+   WHERE a.person_id IN (${marksFor(ids)}) AND a.mailbox_id <> a.person_id
      AND c.delegation_loaded = 1 AND c.delegation_attributes <> '[]'
      AND NOT EXISTS (SELECT 1 FROM directory_clash x WHERE x.directory_id = e.directory_id)`;
 
 /** Decides, from the LDAP cache and the settings alone, what a person may see (rules V3, V5, V7 to V10). */
 export class PersonalAccessPolicy {
+  readonly #people = gather(GATHERED, (ids: readonly string[]) => this.#personRows(ids));
+  readonly #own = gather(GATHERED, (ids: readonly string[]) => this.#sectionRows(own(ids), ids));
+  readonly #groups = gather(GATHERED, (ids: readonly string[]) => this.#sectionRows(groups(ids), ids));
+
   constructor(private readonly database: Database) {}
 
   /** What the person may see now; null while personal Backup is switched off (rule V3). Two statements, three with group mailboxes. */
   async forPerson(directoryId: string): Promise<PersonalAccess | null> {
-    const [row] = await this.database.rows<PersonRow>(PERSON, [directoryId]);
+    const row = (await this.#people(directoryId))(directoryId);
     if (!row?.enabled) return null;
     const availability = availabilityOf(row);
     const groupMailboxAccess = groupMailboxAccessOf(row);
     const available = availability === PersonalBackupAvailability.AVAILABLE;
     const seesGroups = available && groupMailboxAccess === GroupMailboxAccess.GRANTED;
     const [ownRows, groupRows] = await Promise.all([
-      available ? this.database.rows<SectionRow>(OWN, [directoryId]) : [],
-      seesGroups ? this.database.rows<SectionRow>(GROUP, [directoryId, row.domain]) : [],
+      available ? this.#own(directoryId).then((rows) => rows.get(directoryId) ?? []) : [],
+      seesGroups ? this.#groups(directoryId).then((rows) => rows.get(directoryId) ?? []) : [],
     ]);
     return {
       directoryId,
@@ -141,8 +155,38 @@ export class PersonalAccessPolicy {
       },
       own: sections(ownRows, MailboxKind.OWN)[0] ?? null,
       groupMailboxAccess,
-      groupMailboxes: sections(groupRows, MailboxKind.GROUP),
+      // Delegation never crosses the domain (rule V9).
+      groupMailboxes: sections(
+        groupRows.filter(({ domain }) => domain === row.domain),
+        MailboxKind.GROUP,
+      ),
     };
+  }
+
+  async #personRows(ids: readonly string[]): Promise<(id: string) => PersonRow | undefined> {
+    const distinct = [...new Set(ids)];
+    const rows = await this.database.rows<PersonRow>(people(distinct), distinct);
+    const known = new Map(rows.map((row) => [row.directoryId, row]));
+    const [any] = rows;
+    const unknown = any && {
+      ...any,
+      directoryId: null,
+      domain: null,
+      ambiguous: 0,
+      delegationConfigured: null,
+      delegationLoaded: null,
+    };
+    return (id) => known.get(id) ?? unknown;
+  }
+
+  async #sectionRows(sql: string, ids: readonly string[]): Promise<Map<string, SectionRow[]>> {
+    const byPerson = new Map<string, SectionRow[]>();
+    for (const row of await this.database.rows<SectionRow>(sql, ids)) {
+      const rows = byPerson.get(row.personId);
+      if (rows) rows.push(row);
+      else byPerson.set(row.personId, [row]);
+    }
+    return byPerson;
   }
 }
 

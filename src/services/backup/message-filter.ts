@@ -1,4 +1,4 @@
-import { mailboxKey } from '../../entities/mailbox-key.js';
+import { mailboxNeedle } from '../../entities/mailbox-key.js';
 import {
   ACTION_CODES,
   type GatewayAction,
@@ -48,10 +48,10 @@ const MAX_TEXT = 998;
 // The escape character is named because SQLite has none by default, and "!" because the backslash is quoted differently.
 const LIKE = "LIKE ? ESCAPE '!'";
 
-function containing(field: string, text: string): string {
+function containing(field: string, text: string, fold: (text: string) => string): string {
   if (text.length > MAX_TEXT)
     throw new BadInputError(`filter.${field}`, `filter.${field} must have at most ${MAX_TEXT} characters.`);
-  return `%${text.replace(/[!%_]/g, '!$&')}%`;
+  return `%${fold(text).replace(/[!%_]/g, '!$&')}%`;
 }
 
 /** Collects conditions; a criterion that was not given adds nothing. */
@@ -71,10 +71,8 @@ class Conditions {
 }
 
 function addCommon(conditions: Conditions, filter: PersonalBackupFilter): void {
-  conditions.add(filter.sender, `m.sender_key ${LIKE}`, (text) => [
-    containing('sender', text.normalize('NFC').toLowerCase()),
-  ]);
-  conditions.add(filter.subject, `m.subject_key ${LIKE}`, (text) => [containing('subject', subjectKey(text))]);
+  conditions.add(filter.sender, `m.sender_key ${LIKE}`, (text) => [containing('sender', text, mailboxNeedle)]);
+  conditions.add(filter.subject, `m.subject_key ${LIKE}`, (text) => [containing('subject', text, subjectKey)]);
   conditions.add(filter.sizeFrom, 'm.size_bytes >= ?', (bytes) => [bytes]);
   conditions.add(filter.sizeTo, 'm.size_bytes <= ?', (bytes) => [bytes]);
   conditions.add(filter.smtpMessageId, 'm.smtp_message_id = ?', (id) => [id]);
@@ -117,7 +115,7 @@ export function globalFilterSql(filter: BackupFilter): FilterSql {
   conditions.add(
     filter.recipient,
     `EXISTS (SELECT 1 FROM recipient r WHERE r.message_id = m.id AND r.mailbox ${LIKE})`,
-    (text) => [containing('recipient', mailboxKey(text))],
+    (text) => [containing('recipient', text, mailboxNeedle)],
   );
   conditions.add(
     filter.antiVirusStatus,

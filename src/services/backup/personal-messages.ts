@@ -8,6 +8,7 @@ import {
 } from '../../entities/vocabulary.js';
 import { MailboxKind, type MailboxSection, type PersonalAccess, sectionsOf } from '../access/personal-access.js';
 import type { MessageFacts } from '../access/message-capabilities.js';
+import { gather } from '../gather.js';
 import { type FilterSql, type PersonalBackupFilter, personalFilterSql } from './message-filter.js';
 import { BackupOrderField, ORDER_COLUMNS, type Page, type PageOf, pageOf, pageSql } from './message-order.js';
 import { Visibility } from './visibility.js';
@@ -19,6 +20,10 @@ export interface PersonalCopy {
   readonly recipient: number;
   readonly contentId: number;
   readonly section: MailboxSection;
+  /** Mailbox key of the address that it came in by. */
+  readonly mailbox: string;
+  /** Whether it was deleted from the section and can be restored (rule X5). */
+  readonly deleted: boolean;
   readonly receivedAtMs: number;
   readonly sender: string | null;
   readonly senderKey: string;
@@ -76,27 +81,48 @@ const JOINS = `
 // Every branch is one range of one index; with more of them than this (people with very many addresses) one range scan over all is cheaper to plan.
 const MAX_BRANCHES = 32;
 
-/** The visibilities that a section shows: the owner's own deletions concern the own section only (rules X2, X3). */
-function shown(kind: MailboxKind): readonly Visibility[] {
+// Readers of the same news whose copies are looked up in one statement.
+const GATHERED = 100;
+// Who asks for more asks alone, so that no statement passes SQLite's 32,766 parameters.
+const FEW_MESSAGES = 16;
+const FEW_KEYS = 50;
+
+const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
+
+/** Which copies of a section are meant: those that it shows, or those that were deleted from it (rule X5). */
+export type CopyState = 'SHOWN' | 'DELETED';
+
+/** The visibilities behind them: the owner's own deletions concern the own section only (rules X2, X3). */
+function visibilitiesOf(kind: MailboxKind, state: CopyState): readonly Visibility[] {
+  if (state === 'DELETED') return kind === MailboxKind.OWN ? [Visibility.HIDDEN_FROM_OWNER] : [Visibility.HIDDEN];
   return kind === MailboxKind.OWN ? [Visibility.LISTED] : [Visibility.LISTED, Visibility.HIDDEN_FROM_OWNER];
 }
 
 /** Reads the copies of messages in sections of personal Backup; the caller decides which sections a person may see. */
 export class PersonalMessages {
+  readonly #copies = gather(GATHERED, (wanted: readonly WantedCopies[]) => this.#readCopies(wanted));
+
   constructor(private readonly database: Database) {}
 
   /** One page of a section: a single statement, whatever the size of Backup. */
-  async list(section: MailboxSection, filter: PersonalBackupFilter, page: Page): Promise<PageOf<PersonalCopy>> {
+  async list(
+    section: MailboxSection,
+    filter: PersonalBackupFilter,
+    page: Page,
+    state: CopyState = 'SHOWN',
+  ): Promise<PageOf<PersonalCopy>> {
     const alias = page.order.field === BackupOrderField.RECEIVED_AT ? 'r' : 'm';
     const column = `${alias}.${ORDER_COLUMNS[page.order.field]}`;
     const paging = pageSql(page, column, 'r.message_id');
     const narrowing = personalFilterSql(filter);
     const joins = alias === 'm' || narrowing.condition !== '' ? JOINS : '';
     const limit = page.size + 1;
-    const branch = (where: string) =>
-      `SELECT r.message_id, r.position, ${column} AS sort FROM recipient r${joins} WHERE ${where}${narrowing.condition}${paging.condition}` +
-      ` ORDER BY ${paging.orderBy} LIMIT ${limit}`;
-    const { sql, parameters } = unite(section, branch, [...narrowing.parameters, ...paging.parameters]);
+    // A branch over several mailboxes meets a message once for each of them: repetitions must not count towards the limit.
+    const branch = (where: string, several: boolean) =>
+      `SELECT r.message_id, ${several ? 'min(r.position) AS position' : 'r.position'}, ${column} AS sort` +
+      ` FROM recipient r${joins} WHERE ${where}${narrowing.condition}${paging.condition}` +
+      `${several ? ` GROUP BY r.message_id, ${column}` : ''} ORDER BY ${paging.orderBy} LIMIT ${limit}`;
+    const { sql, parameters } = unite(section, state, branch, [...narrowing.parameters, ...paging.parameters]);
     const outer = paging.orderBy.replaceAll(column, 'k.sort').replaceAll('r.message_id', 'k.message_id');
     // A message to two addresses of one person is one message (rule V4).
     const keys = `SELECT u.message_id, min(u.position) AS position, u.sort FROM (${sql}) u GROUP BY u.message_id, u.sort`;
@@ -113,7 +139,12 @@ export class PersonalMessages {
 
   /** How many messages a section shows. */
   async count(section: MailboxSection): Promise<number> {
-    const { sql, parameters } = unite(section, (where) => `SELECT r.message_id FROM recipient r WHERE ${where}`, []);
+    const { sql, parameters } = unite(
+      section,
+      'SHOWN',
+      (where) => `SELECT r.message_id FROM recipient r WHERE ${where}`,
+      [],
+    );
     const [row] = await this.database.rows<{ count: number }>(
       `SELECT count(DISTINCT u.message_id) AS count FROM (${sql}) u`,
       parameters,
@@ -128,25 +159,53 @@ export class PersonalMessages {
     return copies.filter((copy) => wanted.has(`${copy.messageId}.${copy.recipient}`));
   }
 
-  /** Every copy of the named messages that the person may see now, in the order of the recipients. */
-  async copiesOf(access: PersonalAccess | null, messageIds: readonly number[]): Promise<PersonalCopy[]> {
+  /** Every copy of the named messages that the person may see now (or has deleted), in the order of the recipients. */
+  async copiesOf(
+    access: PersonalAccess | null,
+    messageIds: readonly number[],
+    state: CopyState = 'SHOWN',
+  ): Promise<PersonalCopy[]> {
     const sections = sectionsOf(access);
     if (messageIds.length === 0 || sections.length === 0) return [];
     const keys = sections.flatMap((section) => section.mailboxKeys);
-    const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
-    // Without the mailboxes a message to 50,000 recipients would come whole to each of its readers.
-    const rows = await this.database.rows<CopyRow>(
-      `SELECT ${COPY} FROM recipient r${JOINS} WHERE r.message_id IN (${marksFor(messageIds)}) AND r.mailbox IN (${marksFor(keys)})` +
-        ` AND r.visibility <> ${Visibility.GLOBAL_ONLY} ORDER BY r.message_id, r.position`,
-      [...messageIds, ...keys],
-    );
+    const wanted = { messageIds, keys };
+    const few = messageIds.length <= FEW_MESSAGES && keys.length <= FEW_KEYS;
+    const found = await (few ? this.#copies(wanted) : this.#readCopies([wanted]));
+    const rows = messageIds
+      .flatMap((id) => keys.flatMap((key) => found.get(`${id} ${key}`) ?? []))
+      .sort((one, other) => one.messageId - other.messageId || one.recipient - other.recipient);
     return rows.flatMap((row) => {
       const section = sections.find(
-        (each) => each.mailboxKeys.includes(row.mailbox) && shown(each.kind).includes(row.visibility),
+        (each) => each.mailboxKeys.includes(row.mailbox) && visibilitiesOf(each.kind, state).includes(row.visibility),
       );
       return section ? [copyOf(row, section)] : [];
     });
   }
+
+  async #readCopies(wanted: readonly WantedCopies[]): Promise<Map<string, CopyRow[]>> {
+    const messageIds = [...new Set(wanted.flatMap((each) => each.messageIds))];
+    const keys = [...new Set(wanted.flatMap((each) => each.keys))];
+    // Without the mailboxes a message to 50,000 recipients would come whole to each of its readers.
+    const rows = await this.database.rows<CopyRow>(
+      `SELECT ${COPY} FROM recipient r${JOINS} WHERE r.message_id IN (${marksFor(messageIds)}) AND r.mailbox IN (${marksFor(keys)})` +
+        ` AND r.visibility <> ${Visibility.GLOBAL_ONLY}`,
+      [...messageIds, ...keys],
+    );
+    const found = new Map<string, CopyRow[]>();
+    for (const row of rows) {
+      const name = `${row.messageId} ${row.mailbox}`;
+      const known = found.get(name);
+      if (known) known.push(row);
+      else found.set(name, [row]);
+    }
+    return found;
+  }
+}
+
+/** Which copies one reader asks for: those of some messages in some mailboxes. */
+interface WantedCopies {
+  readonly messageIds: readonly number[];
+  readonly keys: readonly string[];
 }
 
 /** Names a recipient's copy of a message. */
@@ -157,10 +216,11 @@ export interface CopyId {
 
 function unite(
   section: MailboxSection,
-  branch: (where: string) => string,
+  state: CopyState,
+  branch: (where: string, several: boolean) => string,
   branchParameters: FilterSql['parameters'],
 ): { readonly sql: string; readonly parameters: FilterSql['parameters'] } {
-  const visibilities = shown(section.kind);
+  const visibilities = visibilitiesOf(section.kind, state);
   const single = section.mailboxKeys.length * visibilities.length <= MAX_BRANCHES;
   const branches = single
     ? section.mailboxKeys.flatMap((key) =>
@@ -174,7 +234,7 @@ function unite(
       ];
   return {
     // SQLite accepts ORDER BY and LIMIT in a part of a UNION only inside a subselect.
-    sql: branches.map(({ where }) => `SELECT * FROM (${branch(where)}) b`).join(' UNION ALL '),
+    sql: branches.map(({ where }) => `SELECT * FROM (${branch(where, !single)}) b`).join(' UNION ALL '),
     parameters: branches.flatMap(({ keys }) => [...keys, ...branchParameters]),
   };
 }
@@ -187,6 +247,8 @@ function copyOf(row: CopyRow, section: MailboxSection): PersonalCopy {
     recipient: row.recipient,
     contentId: row.contentId,
     section,
+    mailbox: row.mailbox,
+    deleted: !visibilitiesOf(section.kind, 'SHOWN').includes(row.visibility),
     receivedAtMs: row.receivedAt,
     sender: row.sender,
     senderKey: row.senderKey,

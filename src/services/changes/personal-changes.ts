@@ -92,9 +92,7 @@ export class PersonalChanges {
     const all = await this.messages.copiesOf(access, [...messageIds]);
     const copies = new Map(all.map((copy) => [`${copy.messageId}.${copy.recipient}`, copy]));
     // A message to two addresses of one mailbox is one message there (rule V4): lists show its first copy.
-    const shadowed = new Set(
-      all.filter((copy) => all.some((other) => isSameMessage(other, copy) && other.recipient < copy.recipient)),
-    );
+    const first = new Map(all.toReversed().map((copy) => [`${copy.messageId} ${copy.section.address}`, copy]));
     for (const change of changes) {
       const cursor = { epoch: this.feed.epoch, place: change.place };
       if (change.kind === 'ACCESS') {
@@ -105,7 +103,7 @@ export class PersonalChanges {
       if (!section || change.messageId === null || change.recipient === null) continue;
       const copyId = { messageId: change.messageId, recipient: change.recipient };
       const copy = copies.get(`${copyId.messageId}.${copyId.recipient}`) ?? null;
-      if (copy && shadowed.has(copy) && change.kind === 'STORED') continue;
+      if (copy && change.kind === 'STORED' && copy !== first.get(`${copy.messageId} ${section.address}`)) continue;
       // A copy that is gone or hidden by now is told as removed; what else became of it is of no use to the client.
       const kind = copy && change.kind !== 'REMOVED' ? change.kind : 'REMOVED';
       events.push({ cursor, kind, mailbox: section.address, copyId, copy: kind === 'REMOVED' ? null : copy, access });
@@ -113,9 +111,6 @@ export class PersonalChanges {
     return events;
   }
 }
-
-const isSameMessage = (one: PersonalCopy, other: PersonalCopy): boolean =>
-  one.messageId === other.messageId && one.section === other.section;
 
 function sectionFor(change: Change, access: PersonalAccess | null) {
   if (!access) return undefined;
