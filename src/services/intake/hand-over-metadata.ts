@@ -51,8 +51,10 @@ const metadata = z.strictObject({
 
 type VerdictInput = z.infer<(typeof metadata)['shape']['verdicts']>[number];
 
-const isModule = (value: string): value is Module => value in Module;
-const isStatus = (value: string): value is ScanStatus => value in ScanStatus;
+// Not "in": every object knows "constructor" and "toString".
+const isModule = (value: string): value is Module => Object.hasOwn(Module, value);
+const isStatus = (value: string): value is ScanStatus => Object.hasOwn(ScanStatus, value);
+const isAction = (value: string): value is GatewayAction => Object.hasOwn(GatewayAction, value);
 
 /** What is not understood is kept as text and judged carefully: unknown findings count as found (rules, section 1). */
 function readScanResult(input: z.infer<typeof scanResult>): ScanResult {
@@ -83,11 +85,11 @@ function definedOnly(input: {
 }
 
 function readVerdict(input: VerdictInput): Verdict {
-  const known = input.action in GatewayAction;
+  const known = isAction(input.action);
   return {
     ruleName: input.ruleName,
     // An action nobody knows shows the message to administrators only (rule V4).
-    action: known ? (input.action as GatewayAction) : GatewayAction.SKIP,
+    action: isAction(input.action) ? input.action : GatewayAction.SKIP,
     scanResults: input.scanResults.map(readScanResult),
     reason: known
       ? (input.reason ?? null)
