@@ -69,8 +69,8 @@ export function createServices(config: Config, log: Logger, database: Database) 
   const feed = new ChangeFeed(database, log, config.changePollMs);
   const contents = new ContentStore(database);
   const store = new MessageStore(database, contents, feed);
-  const connections = new LdapConnections(database, feed, secrets);
-  const synchronisation = new DirectorySynchronisation(database, feed, connections, log);
+  const connections = new LdapConnections(database, feed, secrets, config.ldapTimeoutMs);
+  const synchronisation = new DirectorySynchronisation(database, feed, connections, config.directoryFullPassMs, log);
   return {
     secrets,
     feed,
@@ -126,7 +126,13 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
     perAccount: config.signInFailuresPerAccount,
     perAddress: config.signInFailuresPerAddress,
   });
-  const signIn = new SignIn(database, sessions, throttle, new DirectorySignIn(database, services.connections), log);
+  const signIn = new SignIn(
+    database,
+    sessions,
+    throttle,
+    new DirectorySignIn(database, feed, services.connections),
+    log,
+  );
   const directoryAccounts = new DirectoryAccounts(database);
   const personalMessages = new PersonalMessages(database);
   const globalMessages = new GlobalMessages(database);
@@ -213,6 +219,7 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
     feed,
     maxSubscriptionsPerSocket: config.maxSubscriptionsPerSocket,
     bufferLimitBytes: config.socketBufferLimitBytes,
+    stallMs: config.socketStallMs,
     remoteAddress: http.remoteAddress,
   });
   const port = await http.start(config.httpHost, config.httpPort);

@@ -93,6 +93,9 @@ const schema = z.strictObject({
   socketBufferLimitBytes: whole(64 * KIB, 1024 * MIB)
     .default(1 * MIB)
     .describe('Bytes that may wait for a slow WebSocket client before it is closed.'),
+  socketStallMs: whole(500, 60 * MINUTE_MS)
+    .default(10_000)
+    .describe('How long a WebSocket client may take nothing of what waits for it before it is closed, ms.'),
   changeRetentionMs: whole(MINUTE_MS, 365 * DAY_MS)
     .default(7 * DAY_MS)
     .describe('How long a client may be away and still resume its subscription, ms.'),
@@ -102,6 +105,9 @@ const schema = z.strictObject({
   ldapTimeoutMs: whole(100, 10 * MINUTE_MS)
     .default(10_000)
     .describe('Time that a directory server has for one answer, ms.'),
+  directoryFullPassMs: whole(MINUTE_MS, 7 * DAY_MS)
+    .default(HOUR_MS)
+    .describe('How long a deletion may go unnoticed in a directory that does not show deletions, ms.'),
   auditRetentionDays: whole(1, 36_500).default(400).describe('How long audit entries are kept, days.'),
   stopTimeoutMs: whole(100, 10 * MINUTE_MS)
     .default(10_000)
@@ -172,3 +178,6 @@ export function describeSettings(): SettingDescription[] {
     description: type.description ?? '',
   }));
 }
+
+/** A variable of the environment that the operator named for one command, such as one with a password. */
+export const namedVariable = (name: string): string | undefined => process.env[name];

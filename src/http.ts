@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
-import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+} from '@apollo/server/plugin/disabled';
 import { expressMiddleware } from '@as-integrations/express5';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express';
@@ -68,7 +71,12 @@ export class HttpDoor {
       persistedQueries: false,
       includeStacktraceInErrorResponses: false,
       formatError: (formatted, error) => maskError(log, formatted, error),
-      plugins: [ApolloServerPluginLandingPageDisabled(), costPlugin(schema, limits)],
+      // Nothing may be cached anyway, and the cache control plugin would wrap every field of every answer.
+      plugins: [
+        ApolloServerPluginLandingPageDisabled(),
+        ApolloServerPluginCacheControlDisabled(),
+        costPlugin(schema, limits),
+      ],
       // Signals are the business of main.ts.
       stopOnTerminationSignals: false,
       nodeEnv: 'production',

@@ -34,7 +34,7 @@ const ADDRESS_REFUSAL = 'EmailAddress must be a mail address such as anna@exampl
 
 function parseAddress(value: unknown): string {
   // Only what could break a protocol or an index is refused; which addresses exist is for mail servers to know.
-  // eslint-disable-next-line no-control-regex -- control characters are what must be found
+
   const valid =
     typeof value === 'string' && value.length <= 320 && /^[^\x00-\x20\x7f<>]+@[^\x00-\x20\x7f<>@]+$/.test(value);
   return valid ? value : refuse(ADDRESS_REFUSAL);

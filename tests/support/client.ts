@@ -131,7 +131,8 @@ export class Client {
       headers: {
         'content-type': 'message/rfc822',
         authorization: `Bearer ${secret}`,
-        'x-mailkeep-metadata': JSON.stringify(metadata),
+        // The bytes of UTF-8, each as one character, which is how fetch takes them.
+        'x-mailkeep-metadata': Buffer.from(JSON.stringify(metadata)).toString('latin1'),
       },
       body: message as NonNullable<RequestInit['body']>,
     });

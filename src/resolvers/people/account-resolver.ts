@@ -124,14 +124,15 @@ export class AccountResolver {
       nullable: true,
       description: 'Login or name contains this, without regard to case.',
     })
-    search: string | null,
+    search: string | null | undefined,
     @Arg('first', () => Int, { defaultValue: 50, description: 'How many, at most 200.' }) first: number,
-    @Arg('after', () => String, { nullable: true, description: 'Start behind this cursor.' }) after: string | null,
+    @Arg('after', () => String, { nullable: true, description: 'Start behind this cursor.' })
+    after: string | null | undefined,
   ): Promise<Connection<AccountType>> {
     if (first < 0 || first > MAX_PAGE) throw new BadInputError('first', `first must be 0 to ${MAX_PAGE}.`);
     const all = await this.people.list(search ?? '');
-    const behind = after === null ? -1 : all.findIndex(({ kind, subject }) => cursorOf(kind, subject) === after);
-    if (after !== null && behind < 0)
+    const behind = !after ? -1 : all.findIndex(({ kind, subject }) => cursorOf(kind, subject) === after);
+    if (after && behind < 0)
       throw new BadInputError('after', 'after is no cursor of this list. Use one that the list gave, or leave it out.');
     const page = all.slice(behind + 1, behind + 1 + first);
     const roles = await this.#roles();

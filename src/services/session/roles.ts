@@ -1,7 +1,7 @@
 import { type Database, isUniqueViolation, type Transaction } from '../../entities/database.js';
 import { Permission } from '../../entities/permission.js';
 import { Role } from '../../entities/role.js';
-import { RoleAssignment, RoleSubjectKind } from '../../entities/role-assignment.js';
+import { RoleAssignment, type RoleSubjectKind } from '../../entities/role-assignment.js';
 import { BadInputError } from '../../errors.js';
 import { type AuditEvent, recordAudit } from '../audit/audit-log.js';
 import type { ChangeFeed } from '../changes/change-feed.js';

@@ -3,6 +3,7 @@ import type { Permission } from '../../entities/permission.js';
 import { RoleSubjectKind } from '../../entities/role-assignment.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
+import { gather } from '../gather.js';
 import { newToken, tokenHash } from './secret-token.js';
 import type { Viewer } from './viewer.js';
 
@@ -37,6 +38,7 @@ interface LiveSession {
 
 interface SessionRow {
   id: number;
+  tokenHash: string;
   accountId: number | null;
   subject: string;
   login: string;
@@ -50,9 +52,12 @@ interface SessionRow {
 // The last use is written at most so often; an idle time-out is late by no more than that.
 const TOUCH_MS = 15_000;
 
+// Sessions that are looked up in one statement.
+const GATHERED = 250;
+
 // Roles come with the session in one statement: one row for each role, one with null when there is none.
 const LIVE = `
-  SELECT s.id, s.account_id AS accountId, s.subject, s.login, s.name, s.last_used_at AS lastUsedAt,
+  SELECT s.id, s.token_hash AS tokenHash, s.account_id AS accountId, s.subject, s.login, s.name, s.last_used_at AS lastUsedAt,
          s.expires_at AS expiresAt, s.idle_ms AS idleMs, r.permissions AS permissions
     FROM session s
     LEFT JOIN account a ON a.id = s.account_id
@@ -62,6 +67,12 @@ const LIVE = `
 
 /** Sessions: opaque random tokens, kept as hashes; every look-up decides anew whether the session still lives. */
 export class SessionStore {
+  readonly #byToken = gather(GATHERED, (hashes: readonly string[]) =>
+    this.#live('token_hash', hashes, (row) => row.tokenHash),
+  );
+  readonly #byId = gather(GATHERED, (ids: readonly number[]) => this.#live('id', ids, (row) => row.id));
+  readonly #touch = gather(GATHERED, (ids: readonly number[]) => this.#touchAll(ids), { inTurn: true });
+
   constructor(
     private readonly database: Database,
     private readonly changes: ChangeFeed,
@@ -105,20 +116,17 @@ export class SessionStore {
 
   /** The holder of a token, and a sign of life for the session; undefined when there is no such live session. */
   async find(token: string): Promise<Viewer | undefined> {
-    const live = await this.#live('s.token_hash = ?', tokenHash(token));
+    const hash = tokenHash(token);
+    const live = (await this.#byToken(hash)).get(hash);
     if (!live) return undefined;
     const now = Date.now();
-    if (now - live.lastUsedAtMs > Math.min(TOUCH_MS, live.idleMs / 10)) {
-      await this.database.transaction((transaction) =>
-        transaction.run('UPDATE session SET last_used_at = ? WHERE id = ?', [now, live.viewer.sessionId]),
-      );
-    }
+    if (now - live.lastUsedAtMs > Math.min(TOUCH_MS, live.idleMs / 10)) await this.#touch(live.viewer.sessionId);
     return { ...live.viewer, expiresAtMs: Math.min(live.endsAtMs, now + live.idleMs) };
   }
 
   /** The session as it is now, without a sign of life: what an open subscription asks before it delivers (rule V11). */
   async revisit(sessionId: number): Promise<Viewer | undefined> {
-    return (await this.#live('s.id = ?', sessionId))?.viewer;
+    return (await this.#byId(sessionId)).get(sessionId)?.viewer;
   }
 
   /** Ends one session. */
@@ -127,9 +135,36 @@ export class SessionStore {
     await this.changes.append(transaction, [{ topic: topics.session(sessionId), kind: 'REMOVED' }]);
   }
 
-  async #live(condition: string, value: string | number): Promise<LiveSession | undefined> {
+  async #touchAll(sessionIds: readonly number[]): Promise<void> {
+    const marks = sessionIds.map(() => '?').join(', ');
+    await this.database.transaction((transaction) =>
+      transaction.run(`UPDATE session SET last_used_at = ? WHERE id IN (${marks})`, [Date.now(), ...sessionIds]),
+    );
+  }
+
+  async #live<Key extends string | number>(
+    column: 'id' | 'token_hash',
+    values: readonly Key[],
+    keyOf: (row: SessionRow) => string | number,
+  ): Promise<Map<string | number, LiveSession>> {
     const now = Date.now();
-    const rows = await this.database.rows<SessionRow>(`${LIVE} AND ${condition}`, [now, now, value]);
+    const marks = values.map(() => '?').join(', ');
+    const rows = await this.database.rows<SessionRow>(`${LIVE} AND s.${column} IN (${marks})`, [now, now, ...values]);
+    const bySession = new Map<string | number, SessionRow[]>();
+    for (const row of rows) {
+      const known = bySession.get(keyOf(row));
+      if (known) known.push(row);
+      else bySession.set(keyOf(row), [row]);
+    }
+    return new Map(
+      [...bySession].flatMap(([key, each]) => {
+        const session = this.#sessionOf(each, now);
+        return session ? [[key, session] as const] : [];
+      }),
+    );
+  }
+
+  #sessionOf(rows: readonly SessionRow[], now: number): LiveSession | undefined {
     const [row] = rows;
     if (!row) return undefined;
     const permissions = new Set(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../../entities/database.js';
+import type { Database, Transaction } from '../../entities/database.js';
 import { TooManyRequestsError } from '../../errors.js';
+import { ipKey } from '../backup/ip-key.js';
 
 const WINDOW_MS = 15 * 60_000;
 
@@ -10,10 +11,24 @@ export interface SignInLimits {
   readonly perAddress: number;
 }
 
-const subjectOf = (kind: 'account' | 'address', value: string): string =>
-  createHash('sha256').update(`${kind}:${value}`).digest('hex');
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Slows down guessing of passwords: per account and per client address, over all processes (counted in the database). */
+// Half of an IPv6 address: whoever has one has 2^64 of them, and must not have as many attempts (RFC 6177).
+const IPV6_NETWORK_DIGITS = 16;
+const IPV4_MAPPED = `${'0'.repeat(20)}ffff`;
+
+function networkOf(address: string): string {
+  const key = ipKey(address);
+  if (key === null) return address;
+  return key.startsWith(IPV4_MAPPED) ? key : key.slice(0, IPV6_NETWORK_DIGITS);
+}
+
+const subjectsOf = (account: string, remoteAddress: string) => ({
+  account: hashOf(`account:${account}`),
+  address: hashOf(`address:${networkOf(remoteAddress)}`),
+});
+
+/** Slows down guessing of passwords: per account and per client network, over all processes (counted in the database). */
 export class SignInThrottle {
   constructor(
     private readonly database: Database,
@@ -22,48 +37,65 @@ export class SignInThrottle {
 
   /**
    * Counts an attempt as failed before it is made, so that attempts side by side cannot outrun the count; throws
-   * {@link TooManyRequestsError} when one limit is reached.
+   * {@link TooManyRequestsError} when one limit is reached. A refused attempt does not count and so does not prolong the
+   * wait, or a guesser could lock somebody out for good.
    */
   async begin(account: string, remoteAddress: string): Promise<void> {
-    const subjects = { account: subjectOf('account', account), address: subjectOf('address', remoteAddress) };
+    const subjects = subjectsOf(account, remoteAddress);
     const now = Date.now();
-    const oldest = await this.database.transaction(async (transaction) => {
+    const oldest = await this.#oneAtATime(async (transaction) => {
       await transaction.run('DELETE FROM sign_in_failure WHERE failed_at < ?', [now - WINDOW_MS]);
-      await transaction.insert('sign_in_failure', [
-        { subject: subjects.account, failed_at: now },
-        { subject: subjects.address, failed_at: now },
-      ]);
       const rows = await transaction.rows<{ subject: string; count: number; oldest: number }>(
         'SELECT subject, count(*) AS count, min(failed_at) AS oldest FROM sign_in_failure WHERE subject IN (?, ?) GROUP BY subject',
         [subjects.account, subjects.address],
       );
-      const over = rows.find(
-        (row) => row.count > (row.subject === subjects.account ? this.limits.perAccount : this.limits.perAddress),
+      const full = rows.find(
+        ({ subject, count }) =>
+          count >= (subject === subjects.account ? this.limits.perAccount : this.limits.perAddress),
       );
-      if (!over) return undefined;
-      // A refused attempt does not prolong the wait, or a guesser could lock somebody out for good.
-      await transaction.run('DELETE FROM sign_in_failure WHERE subject IN (?, ?) AND failed_at = ?', [
-        subjects.account,
-        subjects.address,
-        now,
+      if (full) return full.oldest;
+      await transaction.insert('sign_in_failure', [
+        { subject: subjects.account, failed_at: now },
+        { subject: subjects.address, failed_at: now },
       ]);
-      return over.oldest;
+      return undefined;
     });
     if (oldest === undefined) return;
     const seconds = Math.max(1, Math.ceil((oldest + WINDOW_MS - now) / 1000));
     throw new TooManyRequestsError(`Too many failed sign-ins. Try again in ${seconds} seconds.`, seconds);
   }
 
-  /** Takes back what {@link begin} counted: the attempt succeeded, or failed for no fault of the caller. */
+  /** The attempt succeeded: the account starts anew, and the network has one failure less. */
   async succeeded(account: string, remoteAddress: string): Promise<void> {
-    const address = subjectOf('address', remoteAddress);
-    await this.database.transaction(async (transaction) => {
-      await transaction.run('DELETE FROM sign_in_failure WHERE subject = ?', [subjectOf('account', account)]);
-      const [last] = await transaction.rows<{ id: number | null }>(
-        'SELECT max(id) AS id FROM sign_in_failure WHERE subject = ?',
-        [address],
-      );
-      if (last?.id) await transaction.run('DELETE FROM sign_in_failure WHERE id = ?', [last.id]);
+    const subjects = subjectsOf(account, remoteAddress);
+    await this.#oneAtATime(async (transaction) => {
+      await transaction.run('DELETE FROM sign_in_failure WHERE subject = ?', [subjects.account]);
+      await takeBack(transaction, subjects.address);
     });
   }
+
+  /** The attempt failed for no fault of the caller: it does not count, and what was counted before stays. */
+  async excused(account: string, remoteAddress: string): Promise<void> {
+    const subjects = subjectsOf(account, remoteAddress);
+    await this.#oneAtATime(async (transaction) => {
+      await takeBack(transaction, subjects.account);
+      await takeBack(transaction, subjects.address);
+    });
+  }
+
+  /** Attempts that run side by side do not see each other's rows on MariaDB; a row that always exists serves as their lock. */
+  #oneAtATime<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    return this.database.transaction(async (transaction) => {
+      await transaction.rows(`SELECT id FROM personal_backup_settings WHERE id = 1${transaction.forUpdate}`);
+      return work(transaction);
+    });
+  }
+}
+
+async function takeBack(transaction: Transaction, subject: string): Promise<void> {
+  const [last] = await transaction.rows<{ id: number | null }>(
+    'SELECT max(id) AS id FROM sign_in_failure WHERE subject = ?',
+    [subject],
+  );
+  if (last?.id) await transaction.run('DELETE FROM sign_in_failure WHERE id = ?', [last.id]);
 }

@@ -66,7 +66,7 @@ export class SignIn {
       throw new CredentialsRefusedError();
     }
     if ('cause' in answer) {
-      await this.throttle.succeeded(key, remoteAddress);
+      await this.throttle.excused(key, remoteAddress);
       this.log.warn({ err: answer.cause }, 'sign-in: the directory does not answer');
       throw new UnavailableError(
         'DIRECTORY_UNAVAILABLE',
