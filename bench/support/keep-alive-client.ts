@@ -14,11 +14,13 @@ export function request(port: number, path: string, body: string, headers: Reado
   const lines = Object.entries({ host: `127.0.0.1:${port}`, 'content-type': 'application/json', ...headers }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );
-  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\n${lines.join('')}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 /** One kept-alive connection that sends the next request when the answer is whole: cheap, so that the server is what is measured. */
-class Connection {
+export class Connection {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
   #bodyAt = 0;
@@ -33,6 +35,7 @@ class Connection {
     this.#socket.on('close', () => this.#fail?.(new Error('The server closed the connection.')));
   }
 
+  /** Sends a request and gives the body of its answer; fails unless that is 200. */
   send(bytes: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#answer = resolve;
@@ -41,6 +44,7 @@ class Connection {
     });
   }
 
+  /** Ends the connection. */
   close(): void {
     this.#fail = undefined;
     this.#socket.destroy();
@@ -85,7 +89,7 @@ export async function load(port: number, bytes: Buffer, concurrency: number, dur
   try {
     await Promise.all(
       connections.map(async (connection) => {
-        for (let sentAt = performance.now(); sentAt < endAt; ) {
+        for (let sentAt = performance.now(); sentAt < endAt;) {
           await connection.send(bytes);
           const now = performance.now();
           times.push(now - sentAt);

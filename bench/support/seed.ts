@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { createConnection, type Connection } from 'mysql2/promise';
+import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { createServices } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
 import { ApiTokenScope } from '../../src/entities/api-token.js';
@@ -24,8 +24,19 @@ import { initialVisibility } from '../../src/services/backup/visibility.js';
 import { ensureFirstAdministrator } from '../../src/services/session/first-administrator.js';
 import { tokenHash } from '../../src/services/session/secret-token.js';
 
-/** Encrypts the directory's password in the benches; the servers must know the same one. */
-export const SECRET_KEY = 'a key of the benches, of at least 32 characters';
+// Encrypts the directory's password in the benches; the servers must know the same one.
+const SECRET_KEY = 'a key of the benches, of at least 32 characters';
+const IDLE_MS = 30 * 86_400_000;
+
+/** The settings of a server on a database that was filled here; the sessions of a kept one stay valid for a month. */
+export const environment = (url: string, dataDir: string): Record<string, string> => ({
+  MAILKEEP_DATABASE_URL: url,
+  MAILKEEP_DATA_DIR: dataDir,
+  MAILKEEP_HTTP_PORT: '0',
+  MAILKEEP_SECRET_KEY: SECRET_KEY,
+  MAILKEEP_PRIVILEGED_IDLE_MS: String(IDLE_MS),
+  MAILKEEP_PERSONAL_IDLE_MS: String(IDLE_MS),
+});
 
 /** How much is put into a database. */
 export interface Amount {
@@ -38,17 +49,16 @@ export interface Amount {
   readonly sessions: number;
 }
 
-/** How to come in. */
+/** How to come in besides {@link sessionToken}. */
 export interface Access {
-  /** Bearer token of the person with this number. */
-  person(index: number): string;
-  readonly administrator: string;
   /** API token of scope INTAKE. */
   readonly intake: string;
 }
 
 const DOMAIN = 'example.com';
 const DAY_MS = 86_400_000;
+// Longer than anybody keeps a filled database for further runs.
+const SESSION_MS = 365 * DAY_MS;
 const PERIOD_MS = 30 * DAY_MS;
 
 /** Every hundredth message goes to the first person, so that this mailbox grows with the database. */
@@ -87,7 +97,10 @@ const CLEAN = result(Module.ANTI_VIRUS, ScanStatus.NOT_DETECTED);
 const VERDICTS = [
   { action: GatewayAction.DELETE_MESSAGE, results: [CLEAN, result(Module.ANTI_SPAM, ScanStatus.SPAM)] },
   { action: GatewayAction.DELETE_MESSAGE, results: [CLEAN, result(Module.ANTI_SPAM, ScanStatus.PROBABLE_SPAM)] },
-  { action: GatewayAction.DELETE_MESSAGE, results: [CLEAN, result(Module.ANTI_PHISHING, ScanStatus.DETECTED, 'Phishing.Bank')] },
+  {
+    action: GatewayAction.DELETE_MESSAGE,
+    results: [CLEAN, result(Module.ANTI_PHISHING, ScanStatus.DETECTED, 'Phishing.Bank')],
+  },
   { action: GatewayAction.DELETE_ATTACHMENT, results: [result(Module.ANTI_VIRUS, ScanStatus.DETECTED, 'Eicar-Test')] },
   { action: GatewayAction.DISINFECT, results: [result(Module.ANTI_VIRUS, ScanStatus.DISINFECTED, 'Macro.Generic')] },
   { action: GatewayAction.SKIP, results: [CLEAN, result(Module.ANTI_SPAM, ScanStatus.MASS_MAIL)] },
@@ -110,9 +123,13 @@ const WEIGHTED = [0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 5].map((index) => VERDICTS[in
 type Value = string | number | null;
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n' };
 const field = (value: Value) =>
-  value === null ? '\\N' : typeof value === 'number' ? String(value) : value.replace(/[\\\t\n]/g, (each) => ESCAPES[each] ?? each);
+  value === null
+    ? '\\N'
+    : typeof value === 'number'
+      ? String(value)
+      : value.replace(/[\\\t\n]/g, (each) => ESCAPES[each] ?? each);
 
-/** Fills one table from a file: into an empty table MariaDB then sorts each index once instead of inserting row by row. */
+/** Fills one table from a file; the indexes are built behind it, sorted once, which is several times faster than row by row. */
 class TableFile {
   readonly #path: string;
   readonly #stream;
@@ -135,19 +152,42 @@ class TableFile {
   async #flush(): Promise<void> {
     const text = this.#lines.map((line) => `${line}\n`).join('');
     this.#lines = [];
-    if (!this.#stream.write(text)) await new Promise((drained) => this.#stream.once('drain', drained));
+    if (!this.#stream.write(text)) await new Promise<void>((drained) => this.#stream.once('drain', () => drained()));
   }
 
   async load(connection: Connection): Promise<void> {
     await this.#flush();
     this.#stream.end();
     await finished(this.#stream);
+    const indexes = await secondaryIndexes(connection, this.table);
+    if (indexes.length > 0)
+      await connection.query(`ALTER TABLE ${this.table} ${indexes.map(({ name }) => `DROP INDEX ${name}`).join(', ')}`);
     await connection.query(
       `LOAD DATA INFILE ? INTO TABLE ${this.table} CHARACTER SET utf8mb4 (${this.columns.join(', ')})`,
       [this.#path],
     );
+    if (indexes.length > 0)
+      await connection.query(
+        `ALTER TABLE ${this.table} ${indexes.map(({ definition }) => `ADD ${definition}`).join(', ')}`,
+      );
     rmSync(this.#path);
   }
+}
+
+async function secondaryIndexes(
+  connection: Connection,
+  table: string,
+): Promise<{ name: string; definition: string }[]> {
+  const [rows] = await connection.query<(RowDataPacket & { name: string; nonUnique: number; columns: string })[]>(
+    `SELECT index_name AS name, non_unique AS nonUnique, group_concat(column_name ORDER BY seq_in_index) AS columns
+       FROM information_schema.statistics WHERE table_schema = database() AND table_name = ? AND index_name <> 'PRIMARY'
+      GROUP BY index_name, non_unique`,
+    [table],
+  );
+  return rows.map(({ name, nonUnique, columns }) => ({
+    name,
+    definition: `${nonUnique ? '' : 'UNIQUE '}INDEX ${name} (${columns})`,
+  }));
 }
 
 /** Fills an empty database of a MariaDB server that may read our files: schema, directory cache, sessions and messages. */
@@ -162,7 +202,9 @@ export async function seed(url: string, folder: string, amount: Amount): Promise
     await fillDirectory(connection, scratch, amount);
     await fillSessions(connection, scratch, amount);
     await fillMessages(connection, scratch, amount);
-    await connection.query('ANALYZE TABLE message, recipient, verdict, directory_entry, directory_identifier, mailbox_access, session');
+    await connection.query(
+      'ANALYZE TABLE message, recipient, verdict, directory_entry, directory_identifier, mailbox_access, session',
+    );
   } finally {
     await connection.end();
     rmSync(scratch, { recursive: true, force: true });
@@ -190,47 +232,113 @@ async function prepare(url: string, scratch: string, amount: Amount): Promise<Ac
         `UPDATE ldap_connection SET domain = ?, generation = 1, delegation_attributes = '["publicDelegates"]', delegation_loaded = 1, next_run_at = NULL`,
         [DOMAIN],
       );
-      await transaction.run('UPDATE personal_backup_settings SET enabled = 1, group_mailboxes = ?', [amount.groupMailboxes > 0 ? 1 : 0]);
+      await transaction.run('UPDATE personal_backup_settings SET enabled = 1, group_mailboxes = ?', [
+        amount.groupMailboxes > 0 ? 1 : 0,
+      ]);
     });
-    return { intake: secret, administrator: token('administrator'), person: (index) => token(index) };
+    return { intake: secret };
   } finally {
     await database.close();
   }
 }
 
-const token = (of: number | 'administrator') => digest(`token of ${of}`);
+/** Bearer token of the person with this number, or of the administrator. */
+export const sessionToken = (of: number | 'administrator'): string => digest(`token of ${of}`);
 
-async function fillDirectory(connection: Connection, folder: string, { people, groupMailboxes }: Amount): Promise<void> {
-  const entries = new TableFile(folder, 'directory_entry', ['connection_id', 'generation', 'directory_id', 'kind', 'dn', 'dn_hash', 'account_name', 'user_principal_name', 'display_name', 'primary_address', 'disabled', 'expires_at']);
-  const identifiers = new TableFile(folder, 'directory_identifier', ['connection_id', 'generation', 'value', 'kind', 'directory_id', 'owner_kind']);
+async function fillDirectory(
+  connection: Connection,
+  folder: string,
+  { people, groupMailboxes }: Amount,
+): Promise<void> {
+  const entries = new TableFile(folder, 'directory_entry', [
+    'connection_id',
+    'generation',
+    'directory_id',
+    'kind',
+    'dn',
+    'dn_hash',
+    'account_name',
+    'user_principal_name',
+    'display_name',
+    'primary_address',
+    'disabled',
+    'expires_at',
+  ]);
+  const identifiers = new TableFile(folder, 'directory_identifier', [
+    'connection_id',
+    'generation',
+    'value',
+    'kind',
+    'directory_id',
+    'owner_kind',
+  ]);
   const grants = new TableFile(folder, 'mailbox_access', ['domain', 'person_id', 'mailbox_id']);
   const add = async (id: string, account: string, addresses: readonly string[]) => {
     const dn = `cn=${account},ou=people,dc=example,dc=com`;
-    await entries.add([1, 1, id, 'PERSON', dn, digest(dn).slice(0, 40), account, addresses[0] ?? null, `Name of ${account}`, addresses[0] ?? null, 0, null]);
+    await entries.add([
+      1,
+      1,
+      id,
+      'PERSON',
+      dn,
+      digest(dn).slice(0, 40),
+      account,
+      addresses[0] ?? null,
+      `Name of ${account}`,
+      addresses[0] ?? null,
+      0,
+      null,
+    ]);
     for (const address of addresses) await identifiers.add([1, 1, address, 'ADDRESS', id, 'PERSON']);
     await identifiers.add([1, 1, account, 'NAME', id, 'PERSON']);
   };
   for (let index = 0; index < people; index += 1)
     await add(directoryId(index), `person${index}`, [addressOf(index), `alias${index}@${DOMAIN}`]);
-  for (let index = 0; index < groupMailboxes; index += 1) await add(groupId(index), `group${index}`, [`group${index}@${DOMAIN}`]);
+  for (let index = 0; index < groupMailboxes; index += 1)
+    await add(groupId(index), `group${index}`, [`group${index}@${DOMAIN}`]);
   if (groupMailboxes > 0)
-    for (let index = 0; index < people; index += 1) await grants.add([DOMAIN, directoryId(index), groupId(index % groupMailboxes)]);
+    for (let index = 0; index < people; index += 1)
+      await grants.add([DOMAIN, directoryId(index), groupId(index % groupMailboxes)]);
   for (const file of [entries, identifiers, grants]) await file.load(connection);
 }
 
 async function fillSessions(connection: Connection, folder: string, { sessions }: Amount): Promise<void> {
-  const file = new TableFile(folder, 'session', ['token_hash', 'subject_kind', 'subject', 'account_id', 'login', 'name', 'created_at', 'last_used_at', 'expires_at', 'idle_ms', 'remote_address']);
+  const file = new TableFile(folder, 'session', [
+    'token_hash',
+    'subject_kind',
+    'subject',
+    'account_id',
+    'login',
+    'name',
+    'created_at',
+    'last_used_at',
+    'expires_at',
+    'idle_ms',
+    'remote_address',
+  ]);
   const now = Date.now();
-  const life = [now, now, now + DAY_MS, DAY_MS, '127.0.0.1'];
-  await file.add([tokenHash(token('administrator')), 'ACCOUNT', '1', 1, 'admin', 'admin', ...life]);
+  const life = [now, now, now + SESSION_MS, IDLE_MS, '127.0.0.1'];
+  await file.add([tokenHash(sessionToken('administrator')), 'ACCOUNT', '1', 1, 'admin', 'admin', ...life]);
   for (let index = 0; index < sessions; index += 1)
-    await file.add([tokenHash(token(index)), 'PERSON', directoryId(index), null, `person${index}`, `Name of person${index}`, ...life]);
+    await file.add([
+      tokenHash(sessionToken(index)),
+      'PERSON',
+      directoryId(index),
+      null,
+      `person${index}`,
+      `Name of person${index}`,
+      ...life,
+    ]);
   await file.load(connection);
 }
 
 const CONTENTS = 10_000;
 
-async function fillMessages(connection: Connection, folder: string, { messages, people, groupMailboxes }: Amount): Promise<void> {
+async function fillMessages(
+  connection: Connection,
+  folder: string,
+  { messages, people, groupMailboxes }: Amount,
+): Promise<void> {
   const contents = new TableFile(folder, 'content', ['id', 'sha256', 'size_bytes', 'stored_bytes']);
   const chunks = new TableFile(folder, 'content_chunk', ['content_id', 'position', 'deflated', 'bytes']);
   const text = 'Content-Type: text/plain\r\n\r\nThe lists do not read contents, so a few serve all messages.\r\n';
@@ -238,9 +346,53 @@ async function fillMessages(connection: Connection, folder: string, { messages, 
     await contents.add([id, digest(`content ${id}`), text.length, text.length]);
     await chunks.add([id, 0, 0, text]);
   }
-  const message = new TableFile(folder, 'message', ['id', 'hand_over_key', 'content_id', 'source', 'received_at', 'stored_at', 'sender', 'sender_key', 'sender_ip', 'sender_ip_key', 'subject', 'subject_key', 'size_bytes', 'gateway_message_id', 'smtp_message_id', 'node', 'action', 'detected_by', 'has_html', 'attachments', 'sent_at']);
-  const verdict = new TableFile(folder, 'verdict', ['message_id', 'position', 'rule_name', 'action', 'detected_by', 'anti_virus', 'anti_phishing', 'link_scanning', 'scan_results', 'reason']);
-  const recipient = new TableFile(folder, 'recipient', ['message_id', 'position', 'verdict', 'mailbox', 'address', 'kind', 'action', 'visibility', 'received_at', 'sent_at']);
+  const message = new TableFile(folder, 'message', [
+    'id',
+    'hand_over_key',
+    'content_id',
+    'source',
+    'received_at',
+    'stored_at',
+    'sender',
+    'sender_key',
+    'sender_ip',
+    'sender_ip_key',
+    'subject',
+    'subject_key',
+    'size_bytes',
+    'gateway_message_id',
+    'smtp_message_id',
+    'node',
+    'action',
+    'detected_by',
+    'has_html',
+    'attachments',
+    'sent_at',
+  ]);
+  const verdict = new TableFile(folder, 'verdict', [
+    'message_id',
+    'position',
+    'rule_name',
+    'action',
+    'detected_by',
+    'anti_virus',
+    'anti_phishing',
+    'link_scanning',
+    'scan_results',
+    'reason',
+  ]);
+  const recipient = new TableFile(folder, 'recipient', [
+    'message_id',
+    'position',
+    'verdict',
+    'mailbox',
+    'address',
+    'kind',
+    'action',
+    'visibility',
+    'received_at',
+    'sent_at',
+  ]);
   const firstAt = Date.now() - PERIOD_MS;
   for (let id = 1; id <= messages; id += 1) {
     const receivedAt = firstAt + Math.floor((id / messages) * PERIOD_MS);
@@ -250,7 +402,29 @@ async function fillMessages(connection: Connection, folder: string, { messages, 
     const subject = `${pick(WORDS)} ${pick(WORDS)} ${pick(WORDS)} ${random(100_000)}`;
     const found = pick(WEIGHTED);
     const size = 2_000 + Math.floor(2 ** (random(1_100) / 100) * 400);
-    await message.add([id, digest(`hand-over ${id}`), 1 + random(CONTENTS), 'http', receivedAt, receivedAt + 200, sender, sender, ip, ipKey(ip), subject, subject.slice(0, SORT_KEY_LENGTH), size, `queue-${id}`, `<${id}.${number}@site${number % 3_000}.example.net>`, pick(NODES), found.action, found.bits, random(3) > 0 ? 1 : 0, '[]', null]);
+    await message.add([
+      id,
+      digest(`hand-over ${id}`),
+      1 + random(CONTENTS),
+      'http',
+      receivedAt,
+      receivedAt + 200,
+      sender,
+      sender,
+      ip,
+      ipKey(ip),
+      subject,
+      subject.slice(0, SORT_KEY_LENGTH),
+      size,
+      `queue-${id}`,
+      `<${id}.${number}@site${number % 3_000}.example.net>`,
+      pick(NODES),
+      found.action,
+      found.bits,
+      random(3) > 0 ? 1 : 0,
+      '[]',
+      null,
+    ]);
     await verdict.add([id, 0, 'default', found.action, found.bits, ...found.statuses, found.json, null]);
     const mailboxes = new Set<string>();
     if (id % FIRST_PERSON_SHARE === 0) mailboxes.add(addressOf(0));
@@ -258,10 +432,25 @@ async function fillMessages(connection: Connection, folder: string, { messages, 
     // One message in five has a second recipient, one in twenty goes to a group mailbox or an alias, too.
     if (random(5) === 0) mailboxes.add(addressOf(1 + random(people - 1)));
     if (random(20) === 0)
-      mailboxes.add(groupMailboxes > 0 && random(2) === 0 ? `group${random(groupMailboxes)}@${DOMAIN}` : `alias${1 + random(people - 1)}@${DOMAIN}`);
+      mailboxes.add(
+        groupMailboxes > 0 && random(2) === 0
+          ? `group${random(groupMailboxes)}@${DOMAIN}`
+          : `alias${1 + random(people - 1)}@${DOMAIN}`,
+      );
     let position = 0;
     for (const address of mailboxes) {
-      await recipient.add([id, position, 0, address, address, position === 0 ? 'TO' : 'CC', found.action, found.visibility, receivedAt, null]);
+      await recipient.add([
+        id,
+        position,
+        0,
+        address,
+        address,
+        position === 0 ? 'TO' : 'CC',
+        found.action,
+        found.visibility,
+        receivedAt,
+        null,
+      ]);
       position += 1;
     }
   }

@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createConnection } from 'mysql2/promise';
 import { type MariadbFacts, type MariadbOptions, Services } from '../../scripts/services/index.cjs';
 
 const ROOT = resolve(__dirname, '../..');
@@ -17,13 +18,19 @@ export interface ServerProcess {
   readonly startMs: number;
   /** Sends a question to the process and waits for what it answers. */
   ask<Answer>(question: string): Promise<Answer>;
+  /** Sends something that is not answered. */
+  tell(order: object): void;
   stop(): Promise<void>;
 }
 
-/** A temporary folder with the private servers of one bench; everything is stopped, by its process id, and removed at the end. */
+/**
+ * A temporary folder with the private servers of one bench; everything is stopped, by its process id, and removed at the
+ * end. With data=FOLDER among the arguments the databases stay there, filled, for further runs.
+ */
 export class Workplace {
   readonly folder = mkdtempSync(join(tmpdir(), 'mailkeep-bench-'));
-  readonly #services = new Services(join(this.folder, 'services'));
+  readonly #kept = process.argv.find((argument) => argument.startsWith('data='))?.slice('data='.length);
+  readonly #services = new Services(this.#kept ?? join(this.folder, 'services'));
   readonly #servers = new Set<ServerProcess>();
 
   /** Starts a private MariaDB; data that are read often fit into its buffer pool, as on a real server. */
@@ -31,19 +38,52 @@ export class Workplace {
     return this.#services.start('mariadb', options);
   }
 
+  /** Gives what `fill` made of a database, made before in a folder that is kept or made now. */
+  async database<Facts>(
+    server: MariadbFacts,
+    name: string,
+    fill: (url: string) => Promise<Facts>,
+  ): Promise<Facts & { url: string }> {
+    const url = server.url.replace(/[^/]*$/, name);
+    const record = join(server.folder, `${name}.json`);
+    if (existsSync(record)) return { ...(JSON.parse(readFileSync(record, 'utf8')) as Facts), url };
+    const startedAt = performance.now();
+    const connection = await createConnection({ uri: server.url });
+    await connection.query(`DROP DATABASE IF EXISTS ${name}`);
+    await connection.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+    await connection.end();
+    const facts = await fill(url);
+    writeFileSync(record, JSON.stringify(facts));
+    console.log(`${name} filled in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+    return { ...facts, url };
+  }
+
   /** Starts the built product as `npm start` does; `require` names files of this folder that watch it from inside. */
   product(environment: Readonly<Record<string, string>>, require: readonly string[] = []): Promise<ServerProcess> {
-    return this.#start(join(ROOT, 'dist', 'main.js'), environment, require.flatMap((file) => ['--require', join(__dirname, file)]));
+    return this.#start(join(ROOT, 'dist', 'main.js'), environment, [
+      ...require.flatMap((file) => ['--require', join(__dirname, file)]),
+      ...(require.length > 0 ? ['--expose-gc'] : []),
+    ]);
   }
 
-  /** Starts a TypeScript file of this folder that says on which port it listens. */
+  /** Starts a file of this folder that says on which port it listens. */
   script(name: string, environment: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    return this.#start(join(__dirname, name), environment, ['--require', TYPESCRIPT]);
+    return this.#start(
+      join(__dirname, name),
+      environment,
+      name.endsWith('.ts') ? ['--expose-gc', '--require', TYPESCRIPT] : [],
+    );
   }
 
-  async #start(file: string, environment: Readonly<Record<string, string>>, execArgv: readonly string[]): Promise<ServerProcess> {
+  async #start(
+    file: string,
+    environment: Readonly<Record<string, string>>,
+    execArgv: readonly string[],
+  ): Promise<ServerProcess> {
     const startedAt = performance.now();
-    const profile = process.env['BENCH_PROFILE'] ? ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILE']}`] : [];
+    const profile = process.env['BENCH_PROFILE']
+      ? ['--cpu-prof', `--cpu-prof-dir=${process.env['BENCH_PROFILE']}`]
+      : [];
     const child = fork(file, {
       cwd: ROOT,
       execArgv: [...profile, ...execArgv],
@@ -79,6 +119,7 @@ export class Workplace {
           }),
           ended,
         ]),
+      tell: (order) => void child.send(order),
       stop: () =>
         new Promise((stopped) => {
           this.#servers.delete(server);
@@ -99,7 +140,7 @@ export class Workplace {
   async clear(): Promise<void> {
     for (const server of [...this.#servers]) await server.stop();
     await this.#services.stopAll();
-    this.#services.remove();
+    if (this.#kept === undefined) this.#services.remove();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
