@@ -1,6 +1,8 @@
 /** Tests run from the sources; swc emits the decorator metadata that typeorm and type-graphql read. */
 module.exports = {
   testEnvironment: 'node',
+  // Real servers on a loaded machine: a test ends by its event, and this only catches what hangs.
+  testTimeout: 60_000,
   roots: ['<rootDir>/tests'],
   setupFiles: ['reflect-metadata'],
   globalSetup: '<rootDir>/tests/support/global-setup.ts',

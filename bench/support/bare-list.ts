@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { createPool, type RowDataPacket } from 'mysql2/promise';
-import { ScanStatus, STATUS_CODES } from '../../src/entities/vocabulary.js';
+import { type ScanStatus, STATUS_CODES } from '../../src/entities/vocabulary.js';
 import { messageCapabilities } from '../../src/services/access/message-capabilities.js';
 import type { PersonalSwitches } from '../../src/services/access/personal-access.js';
 import { modulesOf } from '../../src/services/backup/message-rows.js';
