@@ -29,6 +29,9 @@ module.exports = {
         ...account,
       ]);
     }
+    // A starting server clears what looks like its own in the folder for temporary tables, so no two may share one.
+    const temporary = path.join(folder, 'tmp');
+    fs.mkdirSync(temporary, { recursive: true });
     const password = previous?.password ?? randomBytes(12).toString('hex');
     const init = path.join(folder, 'init.sql');
     fs.writeFileSync(
@@ -52,6 +55,7 @@ module.exports = {
         '--no-defaults',
         ...account,
         `--datadir=${data}`,
+        `--tmpdir=${temporary}`,
         `--socket=${path.join(sockets, 'mariadb.sock')}`,
         `--port=${ports.port}`,
         `--bind-address=${HOST}`,

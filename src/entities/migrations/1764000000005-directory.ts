@@ -42,6 +42,8 @@ export class Directory1764000000005 implements MigrationInterface {
           `kind ${type.ascii(8)} NOT NULL`,
           `dn ${type.text(2000)} NOT NULL`,
           `dn_hash ${type.ascii(40)} NOT NULL`,
+          // Of everything that was read of the entry: what did not change need not be written.
+          `content_hash ${type.ascii(40)} NOT NULL`,
           `account_name ${type.text(255)}`,
           `user_principal_name ${type.text(320)}`,
           `display_name ${type.text(255)} NOT NULL`,
@@ -62,30 +64,30 @@ export class Directory1764000000005 implements MigrationInterface {
           `kind ${type.ascii(8)} NOT NULL`,
           `directory_id ${type.ascii(64)} NOT NULL`,
           `owner_kind ${type.ascii(8)} NOT NULL`,
+          'PRIMARY KEY (value, connection_id, generation, directory_id)',
         ],
-        indexes: [
-          { name: 'directory_identifier_value', columns: 'value, connection_id, generation' },
-          { name: 'directory_identifier_directory_id', columns: 'directory_id, connection_id, generation' },
-          { name: 'directory_identifier_owned', columns: 'connection_id, generation' },
-        ],
+        indexes: [{ name: 'directory_identifier_owner', columns: 'connection_id, generation, directory_id' }],
       },
       {
-        // What accounts are found by: names, their words, and addresses.
+        // What accounts are found by beside their identifiers: the name from its beginning, and from each further word.
         name: 'directory_word',
-        columns: [...owned, `word ${type.text(100)} NOT NULL`, `directory_id ${type.ascii(64)} NOT NULL`],
-        indexes: [
-          { name: 'directory_word_word', columns: 'word, directory_id, connection_id, generation' },
-          { name: 'directory_word_directory_id', columns: 'directory_id, connection_id, generation' },
-          { name: 'directory_word_owned', columns: 'connection_id, generation' },
+        columns: [
+          ...owned,
+          `word ${type.text(100)} NOT NULL`,
+          `directory_id ${type.ascii(64)} NOT NULL`,
+          'PRIMARY KEY (word, connection_id, generation, directory_id)',
         ],
+        indexes: [{ name: 'directory_word_owner', columns: 'connection_id, generation, directory_id' }],
       },
       {
         name: 'directory_member',
-        columns: [...owned, `group_id ${type.ascii(64)} NOT NULL`, `member_key ${type.text(330)} NOT NULL`],
-        indexes: [
-          { name: 'directory_member_group', columns: 'connection_id, generation, group_id' },
-          { name: 'directory_member_member', columns: 'member_key, connection_id, generation' },
+        columns: [
+          ...owned,
+          `group_id ${type.ascii(64)} NOT NULL`,
+          `member_key ${type.text(330)} NOT NULL`,
+          'PRIMARY KEY (connection_id, generation, group_id, member_key)',
         ],
+        indexes: [{ name: 'directory_member_member', columns: 'member_key, connection_id, generation' }],
       },
       {
         name: 'directory_delegation',

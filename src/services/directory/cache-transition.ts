@@ -39,13 +39,9 @@ export class CacheTransition {
     private readonly before: ReadonlyMap<string, string>,
   ) {}
 
-  /**
-   * Remembers what people with a session see now. Locks all connections, because two transitions at once would each derive
-   * from the other's old rows, and the roles, because they are derived, too.
-   */
+  /** Locks the cache and remembers what people with a session see now. */
   static async begin(transaction: Transaction, changes: ChangeFeed): Promise<CacheTransition> {
-    await transaction.rows(`SELECT id FROM ldap_connection ORDER BY id${transaction.forUpdate}`);
-    await lockRoles(transaction);
+    await lockCache(transaction);
     const rows = await transaction.rows<{ id: string }>(
       "SELECT DISTINCT subject AS id FROM session WHERE subject_kind = 'PERSON'",
     );
@@ -55,8 +51,8 @@ export class CacheTransition {
 
   /** Derives everything anew from the rows as they are now, and tells those concerned. */
   async complete({ domain, touched, everybody }: CacheChange): Promise<TransitionOutcome> {
-    const unresolved = await this.#renewAccess(domain);
-    const ambiguous = await this.#renewClashes(touched);
+    await this.#renewAccess(domain);
+    await this.#renewClashes(touched);
     const roleNews = await renewGrantedRoles(this.transaction);
     const ended = await endLapsedSessions(this.transaction);
     const after = await views(this.transaction, this.followers);
@@ -69,10 +65,10 @@ export class CacheTransition {
       { topic: topics.directory, kind: 'UPDATED' },
     ];
     await this.changes.append(this.transaction, news);
-    return { unresolved: unresolved.length, ambiguous };
+    return countProblems(this.transaction, domain);
   }
 
-  async #renewAccess(domain: string): Promise<readonly UnresolvedDelegation[]> {
+  async #renewAccess(domain: string): Promise<void> {
     const all = await this.transaction.rows<ReadGeneration & { domain: string }>(
       'SELECT id AS connectionId, generation, domain FROM ldap_connection',
     );
@@ -103,7 +99,6 @@ export class CacheTransition {
         unresolved.filter((each) => each.connectionId === connectionId),
       );
     }
-    return unresolved;
   }
 
   async #markProblems(
@@ -125,7 +120,7 @@ export class CacheTransition {
   }
 
   /** Accounts and groups that share a name or an address with another one; contacts are neither (rule V8). */
-  async #renewClashes(touched: readonly string[] | undefined): Promise<number> {
+  async #renewClashes(touched: readonly string[] | undefined): Promise<void> {
     const find = (condition: string, parameters: readonly string[]) =>
       this.transaction.rows<{ value: string; id: string }>(
         `SELECT DISTINCT i.value, i.directory_id AS id
@@ -149,11 +144,27 @@ export class CacheTransition {
         await store(await find(` AND i.value IN (${marks})`, batch));
       });
     }
-    const [row] = await this.transaction.rows<{ count: number }>(
-      'SELECT count(DISTINCT directory_id) AS count FROM directory_clash',
-    );
-    return row?.count ?? 0;
   }
+}
+
+/** How many names lead to nobody in a domain, and how many accounts clash in all. */
+export async function countProblems(transaction: Transaction, domain: string): Promise<TransitionOutcome> {
+  const [row] = await transaction.rows<TransitionOutcome>(
+    `SELECT (SELECT count(*) FROM directory_delegation i ${CURRENT} WHERE c.domain = ? AND i.problem IS NOT NULL) AS unresolved,
+            (SELECT count(DISTINCT directory_id) FROM directory_clash) AS ambiguous`,
+    [domain],
+  );
+  if (!row) throw new Error('Counting gave no row.');
+  return row;
+}
+
+/**
+ * Locks all connections, because two transitions at once would each derive from the other's old rows, and the roles,
+ * because they are derived, too. Always the first thing in a transaction, so that nobody waits in a circle.
+ */
+export async function lockCache(transaction: Transaction): Promise<void> {
+  await transaction.rows(`SELECT id FROM ldap_connection ORDER BY id${transaction.forUpdate}`);
+  await lockRoles(transaction);
 }
 
 /** Ends the sessions of accounts that are gone, disabled or expired (rule L7), and gives the news of it. */

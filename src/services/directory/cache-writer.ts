@@ -34,7 +34,7 @@ export const noCounts = (): DirectoryCounts => ({ people: 0, groups: 0, contacts
  * an address, because a principal name and an address that look alike must meet.
  */
 export const nameKey = (name: string): string =>
-  name.includes('@') ? mailboxKey(name) : name.trim().normalize('NFC').toLowerCase().slice(0, 320);
+  name.includes('@') ? mailboxKey(name) : name.trim().normalize('NFC').toLowerCase().slice(0, 320).trimEnd();
 
 /** A distinguished name in its comparable form, as an index holds it: SHA-1, because names can have 2000 characters. */
 export const dnHash = (normalisedDn: string): string => createHash('sha1').update(normalisedDn).digest('hex');
@@ -50,17 +50,25 @@ export const delegationKey = (name: string): string =>
 /** Longest word that accounts are found by, in characters; nobody types more. */
 export const MAX_WORD_LENGTH = 100;
 // Words beyond these find nobody who is looked for by typing.
-const MAX_WORDS = 40;
+const MAX_WORDS = 20;
 
-/** What an account is found by: its whole name, each word of it, its account names and addresses. */
-function words(entry: DirectoryEntry, identifiers: readonly string[]): string[] {
+/** What an account is found by beside its identifiers: its name, and each further word of it; the first one begins the name. */
+function words(entry: DirectoryEntry): string[] {
   const name = entry.displayName.trim().normalize('NFC').toLowerCase();
-  const parts = name.split(/[^\p{L}\p{N}]+/u).filter((part) => part !== '');
-  return [...new Set([name, ...parts, ...identifiers].map((word) => word.slice(0, MAX_WORD_LENGTH)))].slice(
-    0,
-    MAX_WORDS,
-  );
+  const [first, ...others] = name.split(/[^\p{L}\p{N}]+/u).filter((part) => part !== '');
+  // A name may begin with a quotation mark or the like.
+  const all = [name, ...(first !== undefined && !name.startsWith(first) ? [first] : []), ...others];
+  return [...new Set(all.map((word) => word.slice(0, MAX_WORD_LENGTH).trimEnd()))].slice(0, MAX_WORDS);
 }
+
+// Another one whenever entries become other rows, so that a new version writes all of them anew.
+const ROWS_VERSION = 1;
+
+/** Tells whether two readings of an entry lead to the same rows: SHA-1 of everything that was read. */
+export const contentHash = (entry: DirectoryEntry): string =>
+  createHash('sha1')
+    .update(JSON.stringify([ROWS_VERSION, entry]))
+    .digest('hex');
 
 /** The rows of one entry, by table; every row carries connection and generation. */
 export function entryRows(
@@ -85,6 +93,7 @@ export function entryRows(
         kind: entry.kind,
         dn: entry.dn.slice(0, 2000),
         dn_hash: dnHash(entry.dnKey),
+        content_hash: contentHash(entry),
         account_name: entry.accountName?.slice(0, 255) ?? null,
         user_principal_name: entry.userPrincipalName?.slice(0, 320) ?? null,
         display_name: entry.displayName.slice(0, 255),
@@ -100,13 +109,12 @@ export function entryRows(
       owner_kind: entry.kind,
     })),
     directory_word:
-      entry.kind === 'CONTACT'
-        ? []
-        : words(
-            entry,
-            identifiers.map(({ value }) => value),
-          ).map((word) => ({ ...owned, word, directory_id: entry.id })),
-    directory_member: entry.members.map((dn) => ({ ...owned, group_id: entry.id, member_key: memberKey(dn) })),
+      entry.kind === 'CONTACT' ? [] : words(entry).map((word) => ({ ...owned, word, directory_id: entry.id })),
+    directory_member: [...new Set(entry.members.map(memberKey))].map((key) => ({
+      ...owned,
+      group_id: entry.id,
+      member_key: key,
+    })),
     directory_delegation: entry.delegations.flatMap(({ attribute, value }) =>
       delegationNames(value).map((name) => ({
         ...owned,
@@ -120,11 +128,11 @@ export function entryRows(
   };
 }
 
-/** Adds up what the rows of one entry hold. */
-export function countEntry(counts: DirectoryCounts, entry: DirectoryEntry, rows: Record<string, SqlRow[]>): void {
-  counts[entry.kind === 'PERSON' ? 'people' : entry.kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
-  counts.addresses += rows['directory_identifier']?.filter(({ kind }) => kind === 'ADDRESS').length ?? 0;
-  counts.delegations += rows['directory_delegation']?.length ?? 0;
+/** Adds up what one entry holds. */
+export function countEntry(counts: DirectoryCounts, { kind, addresses, delegations }: DirectoryEntry): void {
+  counts[kind === 'PERSON' ? 'people' : kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
+  counts.addresses += addresses.length;
+  counts.delegations += delegations.flatMap(({ value }) => delegationNames(value)).length;
 }
 
 /** What writing and removing rows needs to know beside the rows. */
@@ -159,9 +167,8 @@ export async function writeGeneration(
   };
   try {
     for await (const entry of entries) {
-      const rows = entryRows(entry, owned);
-      countEntry(counts, entry, rows);
-      batch.push(rows);
+      countEntry(counts, entry);
+      batch.push(entryRows(entry, owned));
       if (batch.length < BATCH_ENTRIES) continue;
       await writing;
       // The directory sends on while the database works.

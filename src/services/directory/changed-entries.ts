@@ -9,11 +9,13 @@ export interface OwnedRows {
   readonly generation: number;
 }
 
-/** What a change of entries brought. */
-export interface AppliedChanges {
-  /** Every name and address that an entry had or has now. */
+/** What a change of entries brings. */
+export interface ChangePlan {
+  /** Names and addresses that somebody has from then on and had not, or the other way round. */
   readonly touched: readonly string[];
-  /** How much more, or less, the cache holds of each. */
+  /** Whether names, members or delegates change, on which access and roles rest; the rest is for show. */
+  readonly structural: boolean;
+  /** How much more, or less, the cache will hold of each. */
   readonly difference: DirectoryCounts;
 }
 
@@ -60,54 +62,104 @@ export async function holdersOfStaleNames(
   return [...holders];
 }
 
-/** Applies changes to the generation that is read, within one transaction. */
+/** Compares changes with the generation that is read, before they are applied. */
+export async function planChanges(
+  transaction: Transaction,
+  owned: OwnedRows,
+  upserted: readonly DirectoryEntry[],
+  removedIds: readonly string[],
+): Promise<ChangePlan> {
+  const before = new Structure();
+  const removed = noCounts();
+  await inBatches([...upserted.map(({ id }) => id), ...removedIds], async (batch, marks) => {
+    const read = <Row>(table: (typeof ENTRY_TABLES)[number], columns: string) =>
+      transaction.rows<Row & { id: string }>(
+        `SELECT ${OWNER_COLUMN[table]} AS id, ${columns} FROM ${table} WHERE ${OWNER_COLUMN[table]} IN (${marks}) AND ${SCOPE}`,
+        [...batch, owned.connection_id, owned.generation],
+      );
+    const entries = await read<{ kind: DirectoryEntry['kind']; hash: string }>(
+      'directory_entry',
+      'kind, dn_hash AS hash',
+    );
+    for (const { id, kind, hash } of entries) {
+      before.add(id, `${kind} ${hash}`);
+      removed[kind === 'PERSON' ? 'people' : kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
+    }
+    const names = await read<{ value: string; kind: string; owner: string }>(
+      'directory_identifier',
+      'value, kind, owner_kind AS owner',
+    );
+    for (const { id, value, kind, owner } of names) {
+      before.name(id, owner, value);
+      if (kind === 'ADDRESS') removed.addresses += 1;
+    }
+    const members = await read<{ name: string }>('directory_member', 'member_key AS name');
+    for (const { id, name } of members) before.add(id, `member ${name}`);
+    const delegates = await read<{ name: string }>('directory_delegation', 'value_key AS name');
+    for (const { id, name } of delegates) before.add(id, `delegate ${name}`);
+    removed.delegations += delegates.length;
+  });
+  const after = new Structure();
+  const added = noCounts();
+  for (const entry of upserted) {
+    countEntry(added, entry);
+    const rows = entryRows(entry, owned);
+    after.add(entry.id, `${entry.kind} ${dnHash(entry.dnKey)}`);
+    for (const { value } of rows['directory_identifier'] ?? []) after.name(entry.id, entry.kind, String(value));
+    for (const { member_key: name } of rows['directory_member'] ?? []) after.add(entry.id, `member ${String(name)}`);
+    for (const { value_key: name } of rows['directory_delegation'] ?? [])
+      after.add(entry.id, `delegate ${String(name)}`);
+  }
+  const { touched, isSame } = before.compare(after);
+  // Delegations are judged anew whenever their rows are written, for the judgement stands in them.
+  return { touched, structural: !isSame || added.delegations > 0, difference: addCounts(added, removed, -1) };
+}
+
+/** Applies changes to the generation that is read. */
 export async function applyChanges(
   transaction: Transaction,
   owned: OwnedRows,
   upserted: readonly DirectoryEntry[],
   removedIds: readonly string[],
-): Promise<AppliedChanges> {
-  const scope = [owned.connection_id, owned.generation];
-  const touched = new Set<string>();
-  const before = noCounts();
+): Promise<void> {
   await inBatches([...upserted.map(({ id }) => id), ...removedIds], async (batch, marks) => {
-    const names = await transaction.rows<{ value: string; kind: string }>(
-      `SELECT value, kind FROM directory_identifier WHERE directory_id IN (${marks}) AND ${SCOPE}`,
-      [...batch, ...scope],
-    );
-    for (const { value, kind } of names) {
-      touched.add(value);
-      if (kind === 'ADDRESS') before.addresses += 1;
-    }
-    const kinds = await transaction.rows<{ kind: DirectoryEntry['kind'] }>(
-      `SELECT kind FROM directory_entry WHERE directory_id IN (${marks}) AND ${SCOPE}`,
-      [...batch, ...scope],
-    );
-    for (const { kind } of kinds) before[kind === 'PERSON' ? 'people' : kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
     for (const table of ENTRY_TABLES) {
-      const removed = await transaction.run(
-        `DELETE FROM ${table} WHERE ${OWNER_COLUMN[table]} IN (${marks}) AND ${SCOPE}`,
-        [...batch, ...scope],
-      );
-      if (table === 'directory_delegation') before.delegations += removed;
+      await transaction.run(`DELETE FROM ${table} WHERE ${OWNER_COLUMN[table]} IN (${marks}) AND ${SCOPE}`, [
+        ...batch,
+        owned.connection_id,
+        owned.generation,
+      ]);
     }
   });
-  const after = noCounts();
-  const rows = upserted.map((entry) => {
-    const each = entryRows(entry, owned);
-    countEntry(after, entry, each);
-    return each;
-  });
+  const rows = upserted.map((entry) => entryRows(entry, owned));
   for (const table of ENTRY_TABLES)
     await transaction.insert(
       table,
       rows.flatMap((each) => each[table] ?? []),
     );
-  for (const row of rows) for (const { value } of row['directory_identifier'] ?? []) touched.add(String(value));
-  return {
-    touched: [...touched],
-    difference: addCounts(after, before, -1),
-  };
+}
+
+/** What access, roles and clashes rest on. */
+class Structure {
+  readonly #facts = new Set<string>();
+  readonly #names = new Map<string, string>();
+
+  add(id: string, fact: string): void {
+    this.#facts.add(`${id} ${fact}`);
+  }
+
+  name(id: string, kind: string, value: string): void {
+    this.#names.set(`${id} ${kind} ${value}`, value);
+  }
+
+  compare(other: Structure): { touched: string[]; isSame: boolean } {
+    const touched = new Set<string>();
+    for (const [fact, value] of this.#names) if (!other.#names.has(fact)) touched.add(value);
+    for (const [fact, value] of other.#names) if (!this.#names.has(fact)) touched.add(value);
+    const hasSameFacts =
+      this.#facts.size === other.#facts.size && [...this.#facts].every((fact) => other.#facts.has(fact));
+    return { touched: [...touched], isSame: hasSameFacts && touched.size === 0 };
+  }
 }
 
 /** One count with another one added, or taken away with the factor -1. */

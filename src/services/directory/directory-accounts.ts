@@ -60,15 +60,26 @@ export class DirectoryAccounts {
     }
   }
 
-  /** Owners of the words that begin with the prefix, in the order of the words. */
+  /** Owners of the words and identifiers that begin with the prefix, in the order of these. */
   async #wordsFrom(prefix: string, limit: number): Promise<string[]> {
     // A range instead of LIKE: it takes the index on both databases, whatever their rules for collations.
-    const rows = await this.database.rows<{ id: string }>(
-      `SELECT e.directory_id AS id FROM directory_word e ${CURRENT}
-        WHERE e.word >= ? AND e.word < ? ORDER BY e.word, e.directory_id LIMIT ?`,
-      [prefix, `${prefix}\u{10ffff}`, limit],
-    );
-    return rows.map(({ id }) => id);
+    const range = [prefix, `${prefix}\u{10ffff}`, limit];
+    const [words, identifiers] = await Promise.all([
+      this.database.rows<{ word: string; id: string }>(
+        `SELECT e.word, e.directory_id AS id FROM directory_word e ${CURRENT}
+          WHERE e.word >= ? AND e.word < ? ORDER BY e.word LIMIT ?`,
+        range,
+      ),
+      this.database.rows<{ word: string; id: string }>(
+        `SELECT e.value AS word, e.directory_id AS id FROM directory_identifier e ${CURRENT}
+          WHERE e.value >= ? AND e.value < ? AND e.owner_kind <> 'CONTACT' ORDER BY e.value LIMIT ?`,
+        range,
+      ),
+    ]);
+    return [...words, ...identifiers]
+      .sort((one, other) => (one.word < other.word ? -1 : one.word > other.word ? 1 : one.id < other.id ? -1 : 1))
+      .slice(0, limit)
+      .map(({ id }) => id);
   }
 
   /** The accounts with these identities, of those that the cache holds. */

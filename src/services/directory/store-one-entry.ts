@@ -4,7 +4,7 @@ import type { DirectoryEntry } from '../../ldap/directory-entry.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import { CacheTransition } from './cache-transition.js';
 import { dnHash } from './cache-writer.js';
-import { addCounts, applyChanges } from './changed-entries.js';
+import { addCounts, applyChanges, planChanges } from './changed-entries.js';
 import { stateOf } from './synchronisation-state.js';
 
 /** Writes one entry into the cache between two synchronisations, with everything that follows from it. */
@@ -26,7 +26,8 @@ export async function storeOneEntry(
     );
     // Another name changes what groups and mailboxes hold, too: that is for the synchronisation, which sees it as a change.
     if (known && known.hash !== dnHash(entry.dnKey)) return;
-    const { touched, difference } = await applyChanges(transaction, owned, [entry], []);
+    const { touched, difference } = await planChanges(transaction, owned, [entry], []);
+    await applyChanges(transaction, owned, [entry], []);
     const state = stateOf(current);
     const counts = state.counts && { ...state.counts, ...addCounts(state.counts, difference) };
     await transaction.run('UPDATE ldap_connection SET people = people + ?, state = ? WHERE id = ?', [
