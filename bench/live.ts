@@ -2,7 +2,8 @@ import 'reflect-metadata';
 import { cpuMs } from './support/cpu.js';
 import { option, percentile, printMachine, printTable, residentMiB, round } from './support/figures.js';
 import { Connection, request } from './support/keep-alive-client.js';
-import { addressOf, environment, seed, sessionToken } from './support/seed.js';
+import { environment, seed } from './support/seed.js';
+import { addressOf, sessionToken } from './support/seed-names.js';
 import { type Receipt, Subscribers } from './support/subscribers.js';
 import { run, type ServerProcess, type Workplace } from './support/workplace.js';
 
