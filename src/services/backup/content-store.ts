@@ -91,12 +91,12 @@ export class ContentStore {
     }
   }
 
-  /** Writes the pieces of a content that is new. */
+  /** Writes the pieces of a content that is new; tells how many bytes they take. */
   async write(
     transaction: Transaction,
     contentId: number,
     chunks: Iterable<ContentChunk> | AsyncIterable<ContentChunk>,
-  ): Promise<void> {
+  ): Promise<number> {
     let position = 0;
     let storedBytes = 0;
     for await (const { deflated, bytes } of chunks) {
@@ -105,5 +105,6 @@ export class ContentStore {
       storedBytes += bytes.length;
     }
     await transaction.run('UPDATE content SET stored_bytes = ? WHERE id = ?', [storedBytes, contentId]);
+    return storedBytes;
   }
 }

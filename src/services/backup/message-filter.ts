@@ -112,14 +112,16 @@ export function globalFilterSql(filter: BackupFilter): FilterSql {
       );
     return [range.first, range.last];
   });
+  // Not EXISTS: MariaDB would turn that into a join and read all recipients before the first message of the page. With a
+  // value to compare it walks the list in its order and stops when the page is full.
   conditions.add(
     filter.recipient,
-    `EXISTS (SELECT 1 FROM recipient r WHERE r.message_id = m.id AND r.mailbox ${LIKE})`,
+    `(SELECT 1 FROM recipient r WHERE r.message_id = m.id AND r.mailbox ${LIKE} LIMIT 1) = 1`,
     (text) => [containing('recipient', text, mailboxNeedle)],
   );
   conditions.add(
     filter.antiVirusStatus,
-    'EXISTS (SELECT 1 FROM verdict v WHERE v.message_id = m.id AND v.anti_virus = ?)',
+    '(SELECT 1 FROM verdict v WHERE v.message_id = m.id AND v.anti_virus = ? LIMIT 1) = 1',
     (status) => [STATUS_CODES.indexOf(status)],
   );
   return conditions.sql;

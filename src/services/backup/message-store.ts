@@ -3,6 +3,7 @@ import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js
 import type { HandOver } from '../../entities/vocabulary.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { MessageSummary } from '../intake/summarise-message.js';
+import { countMessages } from './backup-counters.js';
 import {
   CHUNK_BYTES,
   type Content,
@@ -129,8 +130,10 @@ export class MessageStore {
   }
 
   async #insert(transaction: Transaction, items: readonly Waiting[]): Promise<Map<string, number>> {
+    let storedBytes: number;
     try {
-      const contentIds = await this.#storeContents(transaction, items);
+      const { ids: contentIds, bytes } = await this.#storeContents(transaction, items);
+      storedBytes = bytes;
       await transaction.insert(
         'message',
         items.map((item) => ({
@@ -152,6 +155,17 @@ export class MessageStore {
       'recipient',
       items.flatMap((item) => item.rows.recipients.map((row) => ({ ...owned(item), ...row }))),
     );
+    await countMessages(
+      transaction,
+      items.map(({ rows, received }) => ({
+        receivedAtMs: received.handOver.receivedAtMs,
+        action: Number(rows.message['action']),
+        detectedBy: Number(rows.message['detected_by']),
+        sizeBytes: received.content.sizeBytes,
+      })),
+      1,
+      storedBytes,
+    );
     await this.changes.append(
       transaction,
       items.flatMap((item) => item.rows.changes(owned(item).message_id)),
@@ -159,12 +173,16 @@ export class MessageStore {
     return ids;
   }
 
-  async #storeContents(transaction: Transaction, items: readonly Waiting[]): Promise<Map<string, number>> {
+  /** Ids by digest, and the bytes that were added. */
+  async #storeContents(
+    transaction: Transaction,
+    items: readonly Waiting[],
+  ): Promise<{ ids: Map<string, number>; bytes: number }> {
     const bySha256 = new Map(items.map((item) => [item.received.content.sha256, item]));
     // Locked, so that a deletion of the last other user of the same bytes waits for this transaction.
     const known = await this.#contentIds(transaction, [...bySha256.keys()], transaction.forUpdate);
     const fresh = [...bySha256].filter(([sha256]) => !known.has(sha256));
-    if (fresh.length === 0) return known;
+    if (fresh.length === 0) return { ids: known, bytes: 0 };
     await transaction.insert(
       'content',
       fresh.map(([sha256, { received, chunks }]) => ({
@@ -186,11 +204,16 @@ export class MessageStore {
       })),
     );
     await transaction.insert('content_chunk', small);
+    let bytes = small.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
     for (const [sha256, { received, chunks }] of fresh) {
       if (!chunks)
-        await this.contents.write(transaction, inserted.get(sha256) as number, packLargeContent(received.content));
+        bytes += await this.contents.write(
+          transaction,
+          inserted.get(sha256) as number,
+          packLargeContent(received.content),
+        );
     }
-    return new Map([...known, ...inserted]);
+    return { ids: new Map([...known, ...inserted]), bytes };
   }
 
   async #contentIds(transaction: Transaction, sha256s: readonly string[], lock = ''): Promise<Map<string, number>> {

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../../entities/database.js';
+import type { Logger } from '../../log.js';
+import type { ChangeFeed } from '../changes/change-feed.js';
+import { removeMessages } from './remove-messages.js';
+
+/** What Backup may hold (rule S7). */
+export interface RetentionLimits {
+  readonly sizeLimitBytes: number;
+  readonly storagePeriodDays: number;
+}
+
+const DAY_MS = 24 * 3_600_000;
+// Small enough that locks are short and lists stay quick, large enough to keep up with intake.
+const BATCH = 100;
+const LEASE_MS = 60_000;
+// After each batch others have the database for as long as the batch had it, and at most so long.
+const LONGEST_PAUSE_MS = 1_000;
+
+/** Removes the oldest messages beyond the size limit or the storage period, in small batches, one process at a time (rule S7). */
+export class RetentionWorker {
+  readonly #owner = randomUUID();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<number> | undefined;
+  #stopping = false;
+  #endPause: (() => void) | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly changes: ChangeFeed,
+    private readonly limits: () => Promise<RetentionLimits>,
+    private readonly intervalMs: number,
+    private readonly log: Logger,
+  ) {}
+
+  /** Begins to look now and then. */
+  start(): void {
+    const look = () =>
+      void this.run().catch((error: unknown) => this.log.warn({ err: error }, 'old messages could not be removed'));
+    this.#timer = setInterval(look, this.intervalMs);
+    look();
+  }
+
+  /** Ends after the batch that runs. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#timer);
+    this.#endPause?.();
+    await this.#running?.catch(() => undefined);
+  }
+
+  /** Removes until Backup is within its limits; tells how many messages went. Nothing while another process does it. */
+  run(): Promise<number> {
+    this.#running ??= this.#remove().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #remove(): Promise<number> {
+    let removed = 0;
+    while (!this.#stopping) {
+      const startedAt = performance.now();
+      const candidates = await this.#candidates(await this.limits());
+      if (candidates.length === 0 || this.#stopping) break;
+      const count = await this.#removeBatch(candidates);
+      if (count === undefined) break;
+      removed += count;
+      await this.#pause(Math.min(LONGEST_PAUSE_MS, performance.now() - startedAt));
+    }
+    if (removed > 0) {
+      this.log.info({ removed }, 'messages beyond the limits were removed');
+      await this.database.transaction((transaction) =>
+        transaction.run("UPDATE worker_lease SET lease_until = 0 WHERE name = 'retention' AND owner = ?", [
+          this.#owner,
+        ]),
+      );
+    }
+    return removed;
+  }
+
+  /** Undefined when another process is at it. */
+  #removeBatch(ids: readonly number[]): Promise<number | undefined> {
+    return this.database.transaction(async (transaction) => {
+      const now = Date.now();
+      const held = await transaction.run(
+        "UPDATE worker_lease SET owner = ?, lease_until = ? WHERE name = 'retention' AND (owner = ? OR lease_until < ?)",
+        [this.#owner, now + LEASE_MS, this.#owner, now],
+      );
+      if (held !== 1) return undefined;
+      const { messageIds, changes } = await removeMessages(transaction, ids);
+      await this.changes.append(transaction, changes);
+      return messageIds.length;
+    });
+  }
+
+  /**
+   * The oldest in the order in which they were stored: ids count up, so one look at the first rows tells. The period counts
+   * from storing, not from receiving, or imported mail would be gone at once.
+   */
+  async #candidates({ sizeLimitBytes, storagePeriodDays }: RetentionLimits): Promise<number[]> {
+    const oldest = await this.database.rows<{ id: number; storedAtMs: number; storedBytes: number }>(
+      `SELECT m.id, m.stored_at AS storedAtMs, c.stored_bytes AS storedBytes
+         FROM message m JOIN content c ON c.id = m.content_id ORDER BY m.id LIMIT ${BATCH}`,
+    );
+    const [total] = await this.database.rows<{ usedBytes: number }>(
+      'SELECT used_bytes AS usedBytes FROM backup_total WHERE id = 1',
+    );
+    const periodStartMs = Date.now() - storagePeriodDays * DAY_MS;
+    let excess = (total?.usedBytes ?? 0) - sizeLimitBytes;
+    const ids: number[] = [];
+    for (const { id, storedAtMs, storedBytes } of oldest) {
+      if (excess <= 0 && storedAtMs >= periodStartMs) break;
+      // A content that others use as well frees nothing yet; the next look finds out.
+      excess -= storedBytes;
+      ids.push(id);
+    }
+    return ids;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
