@@ -2,9 +2,8 @@ import type { Readable } from 'node:stream';
 import busboy from 'busboy';
 import type { Request } from 'express';
 import { BadInputError } from './errors.js';
-import type { StoreOutcome } from './services/backup/message-store.js';
 import { readHandOverMetadata } from './services/intake/hand-over-metadata.js';
-import type { Intake } from './services/intake/intake.js';
+import type { Acceptance, Intake } from './services/intake/intake.js';
 
 // A list of 50,000 recipients fits; more is no metadata.
 const METADATA_LIMIT_BYTES = 8 * 1024 * 1024;
@@ -68,7 +67,7 @@ class FormParts {
  * Receives a message with its metadata as multipart/form-data, parts in either order: a message that comes before its
  * metadata is received first, with bounded memory. Throws what intake throws, and {@link BadInputError} naming the part.
  */
-export async function receiveForm(intake: Intake, request: Request, receivedAtMs: number): Promise<StoreOutcome> {
+export async function receiveForm(intake: Intake, request: Request, receivedAtMs: number): Promise<Acceptance> {
   const parser = parserFor(request);
   const parts = new FormParts(intake);
   try {

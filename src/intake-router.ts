@@ -1,13 +1,16 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { ApiTokenScope } from './entities/api-token.js';
 import { nameFault } from './entities/database.js';
-import { BadInputError, PublicError, UnavailableError } from './errors.js';
+import { BadInputError, PublicError } from './errors.js';
 import { receiveForm } from './intake-form.js';
 import type { Logger } from './log.js';
 import { discardRestOfBody } from './rest-of-body.js';
-import type { StoreOutcome } from './services/backup/message-store.js';
 import { readHandOverMetadata } from './services/intake/hand-over-metadata.js';
-import type { Intake } from './services/intake/intake.js';
+import type { Acceptance, Intake } from './services/intake/intake.js';
+import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
+import { rspamdHandOver } from './services/intake/scanners/rspamd-hand-over.js';
+import { readRspamdRequest, type RspamdRequestLimits } from './services/intake/scanners/rspamd-request.js';
+import type { VerdictMapping } from './services/intake/scanners/verdict-mapping.js';
 import type { ApiTokens } from './services/session/api-tokens.js';
 
 /** Header that carries the metadata beside a raw message. */
@@ -44,14 +47,62 @@ function secretOf(request: Request): string | undefined {
   return undefined;
 }
 
-/** HTTP intake for gateways: POST /intake/message (docs/intake.md). */
-export function intakeRouter(intake: Intake, tokens: ApiTokens, log: Logger): Router {
+/** What became of a hand-over at a door; for metrics. */
+export type IntakeOutcome = 'stored' | 'repeated' | 'spooled' | 'refused_temporarily' | 'refused';
+
+/** What the routes of intake stand on. */
+export interface IntakeRouterOptions {
+  readonly intake: Intake;
+  readonly tokens: Pick<ApiTokens, 'find'>;
+  readonly mapping: VerdictMapping;
+  readonly limits: RspamdRequestLimits;
+  readonly log: Logger;
+  readonly onOutcome?: (source: string, outcome: IntakeOutcome) => void;
+}
+
+/** Whether the operating system refused to keep the bytes, as a full disk does. */
+const isDiskFault = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
+
+/** The word of metrics for an acceptance. */
+export const outcomeOf = ({ created, spooled }: Acceptance): IntakeOutcome =>
+  spooled ? 'spooled' : created ? 'stored' : 'repeated';
+
+/** HTTP intake for gateways: POST /intake/message (docs/intake.md) and /intake/rspamd (docs/gateways.md). */
+export function intakeRouter({ intake, tokens, mapping, limits, log, onOutcome }: IntakeRouterOptions): Router {
   const router = Router();
-  router.post('/message', requireIntakeToken(tokens), (request, response, next) => {
-    receive(intake, request)
-      .then(({ messageId, created }) => response.status(200).json({ stored: true, created, id: String(messageId) }))
-      .catch(next);
-  });
+  const take =
+    (source: string, receiveFrom: (request: Request) => Promise<Acceptance>): RequestHandler =>
+    (request, response, next) => {
+      response.locals['intakeSource'] = source;
+      receiveFrom(request)
+        .then((acceptance) => {
+          onOutcome?.(source, outcomeOf(acceptance));
+          const { messageId, created, spooled } = acceptance;
+          // 200 in every case: some versions of rspamd take nothing else for a success.
+          response
+            .status(200)
+            .json(spooled ? { stored: false, spooled } : { stored: true, created, id: String(messageId) });
+        })
+        .catch(next);
+    };
+  router.post(
+    '/message',
+    requireIntakeToken(tokens),
+    take('http', (request) => receive(intake, request)),
+  );
+  router.post(
+    '/rspamd',
+    requireIntakeToken(tokens),
+    take('rspamd', async (request) => {
+      const handed = await readRspamdRequest(request, limits);
+      try {
+        const handOver = rspamdHandOver(handed.metadata, mapping, Date.now());
+        return await intake.receive(handOver, handed.message, 'rspamd');
+      } finally {
+        await handed.discard();
+      }
+    }),
+  );
   router.use((thrown: unknown, request: Request, response: Response, next: (error: unknown) => void) => {
     if (response.headersSent) return next(thrown);
     void discardRestOfBody(request).then(() => refuse(thrown, request, response));
@@ -64,7 +115,16 @@ export function intakeRouter(intake: Intake, tokens: ApiTokens, log: Logger): Ro
       return;
     }
     const known = error instanceof PublicError;
-    const status = known ? (error instanceof UnavailableError ? 503 : (STATUS[error.code] ?? 400)) : 500;
+    // A fault of the moment: the gateway keeps the message and comes back.
+    const status = isTemporary(error)
+      ? known || isDiskFault(error)
+        ? 503
+        : 500
+      : known
+        ? (STATUS[error.code] ?? 400)
+        : 500;
+    const source = response.locals['intakeSource'] as string | undefined;
+    if (source) onOutcome?.(source, status >= 500 ? 'refused_temporarily' : 'refused');
     log[known ? error.logLevel : 'error'](
       { err: error, requestId: response.locals['requestId'] as unknown },
       'intake refused a message',
@@ -86,7 +146,7 @@ export function intakeRouter(intake: Intake, tokens: ApiTokens, log: Logger): Ro
   return router;
 }
 
-function requireIntakeToken(tokens: ApiTokens): RequestHandler {
+function requireIntakeToken(tokens: Pick<ApiTokens, 'find'>): RequestHandler {
   return (request, _response, next) => {
     const secret = secretOf(request);
     const check = async () => {
@@ -103,7 +163,7 @@ function requireIntakeToken(tokens: ApiTokens): RequestHandler {
   };
 }
 
-async function receive(intake: Intake, request: Request): Promise<StoreOutcome> {
+async function receive(intake: Intake, request: Request): Promise<Acceptance> {
   const now = Date.now();
   // Unpacking is not offered, and packed bytes must not pass for the message.
   if (!['', 'identity'].includes(request.get('content-encoding') ?? '')) throw new UnsupportedMediaTypeError();

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { HandOver } from '../../entities/vocabulary.js';
-import type { MessageStore, StoreOutcome } from '../backup/message-store.js';
+import type { ReceivedMessage, StoreOutcome } from '../backup/message-store.js';
+import type { GatePass, IntakeGate } from './intake-gate.js';
 import { type SpilledContent, SpillBuffer } from './scanners/spill-buffer.js';
 import { MessageSummariser, type MessageSummary } from './summarise-message.js';
 
@@ -12,6 +13,22 @@ export interface IntakeLimits {
   readonly temporaryFolder: string;
 }
 
+/** What became of a message that is safe now (rule S6). */
+export interface Acceptance {
+  /** Null while it waits in the spool. */
+  readonly messageId: number | null;
+  /** False when the same hand-over was there already (rule S5). */
+  readonly created: boolean;
+  readonly spooled: boolean;
+  /** Ends when the content is not read any more, where that is later than the acceptance. */
+  readonly stillReading?: Promise<unknown>;
+}
+
+/** Where messages are brought into safety. */
+export interface MessageSink {
+  store(received: ReceivedMessage): Promise<StoreOutcome | Acceptance>;
+}
+
 // A message of usual size stays in memory; larger ones go through an unnamed file.
 const MEMORY_BYTES = 1024 * 1024;
 // The summariser wants its bytes in bounded pieces, so that one piece never blocks the event loop for long.
@@ -19,9 +36,13 @@ const PIECE_BYTES = 64 * 1024;
 
 /** Takes messages in, whatever way they come: receives the bytes once, with bounded memory, and stores them (rules S1, S6). */
 export class Intake {
+  readonly #stillReading = new WeakMap<SpilledContent, Promise<unknown>>();
+
   constructor(
-    private readonly store: MessageStore,
+    private readonly sink: MessageSink,
     private readonly limits: IntakeLimits,
+    /** Bounds what is under way; commands have none. */
+    private readonly gate?: IntakeGate,
   ) {
     mkdirSync(limits.temporaryFolder, { recursive: true });
   }
@@ -30,7 +51,7 @@ export class Intake {
    * Receives and stores one message; resolves once it is durable. Throws MESSAGE_TOO_LARGE, what the source throws, and
    * what storing throws; then nothing is kept.
    */
-  async receive(handOver: HandOver, source: AsyncIterable<Buffer>, origin: string): Promise<StoreOutcome> {
+  async receive(handOver: HandOver, source: AsyncIterable<Buffer>, origin: string): Promise<Acceptance> {
     const { content, summary } = await this.take(source);
     try {
       return await this.storeTaken(handOver, content, summary, origin);
@@ -40,33 +61,61 @@ export class Intake {
   }
 
   /** Stores what {@link take} received. */
-  storeTaken(
+  async storeTaken(
     handOver: HandOver,
     content: SpilledContent,
     summary: MessageSummary,
     origin: string,
-  ): Promise<StoreOutcome> {
-    return this.store.store({ handOver, content, summary, source: origin });
+  ): Promise<Acceptance> {
+    const acceptance: Acceptance = {
+      spooled: false,
+      ...(await this.sink.store({ handOver, content, summary, source: origin })),
+    };
+    if (acceptance.stillReading) this.#stillReading.set(content, acceptance.stillReading);
+    return acceptance;
   }
 
-  /** Receives bytes without storing them; the caller discards the content. */
+  /** Receives bytes without storing them; the caller discards the content. Throws INTAKE_BUSY and MESSAGE_TOO_LARGE. */
   async take(source: AsyncIterable<Buffer>): Promise<{ content: SpilledContent; summary: MessageSummary }> {
+    const pass = this.gate?.enter();
     const buffer = new SpillBuffer({
       memoryBytes: MEMORY_BYTES,
       limitBytes: this.limits.messageBytes,
       folder: this.limits.temporaryFolder,
     });
     const summariser = new MessageSummariser();
+    let heldBytes = 0;
     try {
       for await (const chunk of source) {
+        const held = Math.min(chunk.length, MEMORY_BYTES - heldBytes);
+        pass?.hold(held);
+        heldBytes += held;
         await buffer.write(chunk);
         for (let offset = 0; offset < chunk.length; offset += PIECE_BYTES)
           summariser.write(chunk.subarray(offset, offset + PIECE_BYTES));
       }
-      return { content: buffer.finish(), summary: summariser.end() };
+      return { content: this.#keep(buffer.finish(), pass), summary: summariser.end() };
     } catch (error) {
+      pass?.leave();
       await buffer.discard();
       throw error;
     }
+  }
+
+  /** A content that leaves the gate when it is discarded, but not while the database still reads it. */
+  #keep(content: SpilledContent, pass: GatePass | undefined): SpilledContent {
+    const kept: SpilledContent = {
+      ...content,
+      discard: async () => {
+        const free = async () => {
+          pass?.leave();
+          await content.discard();
+        };
+        const reading = this.#stillReading.get(kept);
+        if (reading) void reading.then(free);
+        else await free();
+      },
+    };
+    return kept;
   }
 }

@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Router } from 'express';
+import type { Config } from './config.js';
+import { PublicError } from './errors.js';
+import { type IntakeOutcome, intakeRouter, outcomeOf } from './intake-router.js';
+import type { Logger } from './log.js';
+import type { MessageStore } from './services/backup/message-store.js';
+import { DurableStore } from './services/intake/durable-store.js';
+import { Intake } from './services/intake/intake.js';
+import { IntakeGate } from './services/intake/intake-gate.js';
+import { IntakeTokens } from './services/intake/intake-tokens.js';
+import { LmtpListener } from './services/intake/lmtp-listener.js';
+import { LMTP_DEFAULTS, type LmtpListenerSettings } from './services/intake/lmtp-settings.js';
+import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
+import { loadVerdictMapping } from './services/intake/scanners/verdict-mapping.js';
+import { Spool } from './services/intake/spool.js';
+import { SpoolDrain } from './services/intake/spool-drain.js';
+import type { SpoolState } from './services/intake/spool-settings.js';
+import { within } from './services/intake/time-limit.js';
+import type { ApiTokens } from './services/session/api-tokens.js';
+
+const METADATA_BYTES = 4 * 1024 * 1024;
+const MEMORY_BYTES = 256 * 1024;
+const SPOOL_LEASE_MS = 30_000;
+
+/** What intake needs of the application. */
+export interface IntakeParts {
+  readonly config: Config;
+  readonly store: MessageStore;
+  /** Stores without the spool: for what comes out of it. */
+  readonly direct: Intake;
+  readonly tokens: ApiTokens;
+  readonly log: Logger;
+  readonly onOutcome: (source: string, outcome: IntakeOutcome) => void;
+}
+
+/** Intake at work. */
+export interface RunningIntake {
+  readonly router: Router;
+  readonly spool: () => SpoolState;
+  /** Messages under way. */
+  readonly underWay: () => number;
+  /** Where the LMTP or SMTP listener listens; undefined when it is off. */
+  readonly lmtpAddress: string | undefined;
+  /** Lets scanners hand nothing over any more; to be called before the doors close. */
+  stopListening(): Promise<void>;
+  /** Ends draining and gives the spool back; to be called when nothing arrives any more. */
+  stop(): Promise<void>;
+}
+
+/** Where the configuration says that scanners hand over; undefined when they do not. */
+export function lmtpSettings(config: Config): LmtpListenerSettings | undefined {
+  if (!config.lmtpListen) return undefined;
+  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(config.lmtpListen) ?? [];
+  const tls =
+    config.lmtpTlsKeyFile && config.lmtpTlsCertFile
+      ? { key: readFileSync(config.lmtpTlsKeyFile, 'utf8'), cert: readFileSync(config.lmtpTlsCertFile, 'utf8') }
+      : undefined;
+  return {
+    ...LMTP_DEFAULTS,
+    protocol: config.lmtpProtocol,
+    listen: config.lmtpListen.startsWith('unix:')
+      ? { socketPath: config.lmtpListen.slice('unix:'.length) }
+      : { host: host ?? '', port: Number(port) },
+    allowedPeers: config.lmtpAllowedPeers,
+    ...(config.lmtpAmavisPeers.length > 0 ? { amavisPeers: config.lmtpAmavisPeers } : {}),
+    spamHeaderPeers: config.lmtpSpamHeaderPeers,
+    ...(tls ? { tls } : {}),
+    messageBytes: config.messageLimitBytes,
+    stopTimeoutMs: config.stopTimeoutMs,
+  };
+}
+
+/** Opens the spool, begins to drain it, and starts the listener for scanners where one is configured (rule S6). */
+export async function startIntake({
+  config,
+  store,
+  direct,
+  tokens,
+  log,
+  onOutcome,
+}: IntakeParts): Promise<RunningIntake> {
+  const mapping = loadVerdictMapping(config.verdictMappingFile || undefined);
+  const temporaryFolder = join(config.dataDir, 'tmp');
+  const spool = await Spool.open(
+    {
+      folder: join(config.dataDir, 'spool'),
+      maxBytes: config.spoolLimitBytes,
+      maxEntries: config.spoolLimitMessages,
+      minFreeBytes: config.spoolMinFreeBytes,
+      leaseMs: SPOOL_LEASE_MS,
+    },
+    log,
+  );
+  const gate = new IntakeGate({ messages: config.intakeMaxUnderWay, memoryBytes: config.intakeMemoryBytes });
+  const intake = new Intake(
+    new DurableStore(store, spool, config.intakeStoreLimitMs, log),
+    { messageBytes: config.messageLimitBytes, temporaryFolder },
+    gate,
+  );
+  const drain = new SpoolDrain(spool, direct, log);
+  const router = intakeRouter({
+    intake,
+    tokens: new IntakeTokens(tokens, config.intakeStoreLimitMs),
+    mapping,
+    limits: {
+      messageBytes: config.messageLimitBytes,
+      metadataBytes: METADATA_BYTES,
+      memoryBytes: MEMORY_BYTES,
+      temporaryFolder,
+    },
+    log,
+    onOutcome,
+  });
+  const settings = lmtpSettings(config);
+  let listener: LmtpListener | undefined;
+  let lmtpAddress: string | undefined;
+  try {
+    if (settings) {
+      listener = new LmtpListener(
+        settings,
+        mapping,
+        async (handOver, message) => {
+          try {
+            const acceptance = await intake.receive(handOver, message, 'lmtp');
+            onOutcome('lmtp', outcomeOf(acceptance));
+            return acceptance.spooled ? 'SPOOLED' : 'STORED';
+          } catch (error) {
+            onOutcome('lmtp', isTemporary(error) ? 'refused_temporarily' : 'refused');
+            if (!(error instanceof PublicError)) log.error({ err: error }, 'intake refused a message');
+            throw error;
+          }
+        },
+        log,
+      );
+      lmtpAddress = (await listener.start()).address;
+    }
+  } catch (error) {
+    await spool.close();
+    throw error;
+  }
+  drain.start();
+  return {
+    router,
+    spool: () => spool.state(),
+    underWay: () => gate.messages,
+    lmtpAddress,
+    stopListening: async () => listener?.stop(),
+    stop: async () => {
+      // A database that hangs must not keep the process: what is under way is still in the spool.
+      await within(drain.stop(), config.stopTimeoutMs);
+      await within(spool.close(), config.stopTimeoutMs);
+    },
+  };
+}
