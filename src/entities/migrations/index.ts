@@ -4,6 +4,8 @@ import { Backup1764000000002 } from './1764000000002-backup.js';
 import { People1764000000003 } from './1764000000003-people.js';
 import { Settings1764000000004 } from './1764000000004-settings.js';
 import { Directory1764000000005 } from './1764000000005-directory.js';
+import { Sending1764000000006 } from './1764000000006-sending.js';
+import { Statistics1764000000007 } from './1764000000007-statistics.js';
 
 /** All migrations, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -12,4 +14,6 @@ export const migrations: (new () => MigrationInterface)[] = [
   People1764000000003,
   Settings1764000000004,
   Directory1764000000005,
+  Sending1764000000006,
+  Statistics1764000000007,
 ];

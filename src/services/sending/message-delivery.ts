@@ -1,0 +1,133 @@
+import type { Database } from '../../entities/database.js';
+import { DeliveryFormat } from '../../entities/delivery-format.js';
+import type { ContentStore } from '../backup/content-store.js';
+import { renderTrace, sendAsIs } from './as-is.js';
+import { composeInAttachment, type CoveringMail } from './in-attachment.js';
+import { createLoopMark } from './loop-mark.js';
+import type { Relay } from './relay.js';
+import type { QueuedSending } from './sending-queue.js';
+import type { RecipientResult } from './transaction-results.js';
+
+/** What the message of a delivery is, as stored. */
+interface StoredOriginal {
+  readonly contentId: number;
+  readonly sizeBytes: number;
+  readonly subject: string;
+  readonly sender: string | null;
+  readonly receivedAt: number;
+}
+
+/** The bytes ended before the size that was stored: the message was deleted while it was read. */
+export class MessageGoneError extends Error {}
+
+// The enhanced status code with which the relay part refuses 8-bit content for a relay without 8BITMIME (RFC 3463 3.6).
+const NO_EIGHT_BIT = '5.6.3';
+
+/** Throws at the end, before the last piece is used, when not all the bytes came: half a message must never be sent. */
+async function* whole(source: AsyncIterable<Buffer>, sizeBytes: number): AsyncGenerator<Buffer> {
+  let read = 0;
+  for await (const piece of source) {
+    read += piece.length;
+    yield piece;
+  }
+  if (read !== sizeBytes) throw new MessageGoneError('The message was deleted while it was sent.');
+}
+
+/** Holds the last piece back until `complete` has been written down. */
+async function* completing(source: AsyncIterable<Buffer>, complete: () => Promise<void>): AsyncGenerator<Buffer> {
+  let last: Buffer | undefined;
+  for await (const piece of source) {
+    if (last) yield last;
+    last = piece;
+  }
+  await complete();
+  if (last) yield last;
+}
+
+/** Makes one delivery: reads the message, gives it its form (rules D4, D5) and hands it to the relay. */
+export class MessageDelivery {
+  constructor(
+    private readonly database: Database,
+    private readonly contents: ContentStore,
+    private readonly relay: Relay,
+    private readonly loopMarkKey: Buffer,
+    private readonly senderName: string,
+  ) {}
+
+  /**
+   * Delivers, or throws {@link MessageGoneError}. `complete` is called before the last bytes go out; when it throws, they do
+   * not. One recipient in each transaction: nobody sees who else has it (rule V6), and each has an answer of its own (rule D7).
+   */
+  async deliver(sending: QueuedSending, complete: () => Promise<void>): Promise<RecipientResult> {
+    const [original] = await this.database.rows<StoredOriginal>(
+      `SELECT content_id AS contentId, size_bytes AS sizeBytes, subject, sender, received_at AS receivedAt FROM message WHERE id = ?`,
+      [sending.messageId],
+    );
+    if (!original) throw new MessageGoneError('The message was deleted before it was sent.');
+    const open = () => whole(this.contents.open(original.contentId), original.sizeBytes);
+    if (sending.format === DeliveryFormat.AS_IS) return this.#asIs(sending, original, open, complete);
+    const result = await this.#inAttachment(sending, original, open, complete, true);
+    const relayTakesSevenBitOnly =
+      result.outcome === 'PERMANENT' && result.enhancedCode === NO_EIGHT_BIT && !result.smtpReply;
+    return relayTakesSevenBitOnly ? this.#inAttachment(sending, original, open, complete, false) : result;
+  }
+
+  async #asIs(
+    sending: QueuedSending,
+    original: StoredOriginal,
+    open: () => AsyncIterable<Buffer>,
+    complete: () => Promise<void>,
+  ): Promise<RecipientResult> {
+    const trace = { ...this.#marks(sending), from: sending.envelopeFrom, to: [sending.address] };
+    return this.#send(sending, renderTrace(trace).length + original.sizeBytes, undefined, () =>
+      completing(sendAsIs(open(), { removeMessageId: sending.removeMessageId, trace }), complete),
+    );
+  }
+
+  async #inAttachment(
+    sending: QueuedSending,
+    original: StoredOriginal,
+    open: () => AsyncIterable<Buffer>,
+    complete: () => Promise<void>,
+    eightBitAllowed: boolean,
+  ): Promise<RecipientResult> {
+    const covering: CoveringMail = {
+      ...this.#marks(sending),
+      from: sending.envelopeFrom,
+      ...(this.senderName ? { fromName: this.senderName } : {}),
+      to: [sending.address],
+      original: {
+        subject: original.subject,
+        sender: original.sender,
+        receivedAt: new Date(original.receivedAt),
+      },
+    };
+    const mail = await composeInAttachment(open, covering, { eightBitAllowed });
+    return this.#send(sending, mail.sizeBytes, mail.eightBit, () => completing(mail.open(), complete));
+  }
+
+  #marks(sending: QueuedSending) {
+    const sentAt = new Date();
+    return {
+      sentAt,
+      messageId: sending.smtpMessageId,
+      loopMark: createLoopMark(this.loopMarkKey, String(sending.id), sentAt.getTime()),
+    };
+  }
+
+  async #send(
+    sending: QueuedSending,
+    size: number,
+    eightBit: boolean | undefined,
+    open: () => AsyncIterable<Buffer>,
+  ): Promise<RecipientResult> {
+    const [result] = await this.relay.send({
+      envelope: { from: sending.envelopeFrom, to: [sending.address] },
+      size,
+      ...(eightBit === undefined ? {} : { eightBit }),
+      open,
+    });
+    if (!result) throw new Error('The relay part gave no result.');
+    return result;
+  }
+}

@@ -1,0 +1,330 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { Database, Transaction } from '../../entities/database.js';
+import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js';
+import type { DeliveryFormat } from '../../entities/delivery-format.js';
+import { mailboxKey } from '../../entities/mailbox-key.js';
+import { BadInputError } from '../../errors.js';
+import { recordAudit } from '../audit/audit-log.js';
+import type { ChangeFeed } from '../changes/change-feed.js';
+import { topics } from '../changes/topics.js';
+import { type Page, type PageOf, pageOf } from '../backup/message-order.js';
+import { newMessageId } from './envelope-address.js';
+import {
+  IdempotencyKeyReusedError,
+  MAX_OPERATION_MESSAGES,
+  type Operation,
+  type OperationItem,
+  type OperationKind,
+  OperationOutcome,
+  type OperationOwner,
+  OperationReason,
+  OperationRunningError,
+  type OperationScope,
+  OperationState,
+  SendingState,
+} from './operation.js';
+import { OPERATION_COLUMNS, operationOf, type OperationRow } from './operation-rows.js';
+
+/** A delivery that an operation asks for. */
+export interface NewDelivery {
+  readonly address: string;
+  /** Mailbox key of the copy that it is for, where that came in by another address of the mailbox; else that of `address`. */
+  readonly mailbox?: string;
+  readonly format: DeliveryFormat;
+  readonly removeMessageId: boolean;
+}
+
+/** One message of a new operation: refused at once, or with what is to be done. */
+export interface NewItem {
+  readonly givenId: string;
+  readonly messageId: number | null;
+  readonly recipient: number | null;
+  readonly refusal: OperationReason | null;
+  readonly deliveries?: readonly NewDelivery[];
+}
+
+/** A request as it is recognised again (rule D9). */
+export interface OperationRequest {
+  readonly kind: OperationKind;
+  readonly scope: OperationScope;
+  readonly owner: OperationOwner;
+  /** Null: every request is a new one. */
+  readonly idempotencyKey: string | null;
+  /** What was asked for; a repeated request asks for the same. */
+  readonly input: unknown;
+}
+
+const MAX_KEY_CHARACTERS = 128;
+// Longer ids are none of ours; they are answered as unknown.
+const MAX_ID_CHARACTERS = 255;
+
+/** The ids of a request, each once; throws BadInputError for none and for too many (rule D10). */
+export function distinctIds(ids: readonly string[]): string[] {
+  const distinct = [...new Set(ids)];
+  if (distinct.length === 0) throw new BadInputError('ids', 'ids must name at least one message.');
+  refuseTooMany('ids', distinct.length);
+  return distinct;
+}
+
+/** Refuses operations on more messages than allowed, with their number (rule D10). */
+export function refuseTooMany(field: string, count: number): void {
+  if (count > MAX_OPERATION_MESSAGES)
+    throw new BadInputError(
+      field,
+      `${field} names ${count} messages; at most ${MAX_OPERATION_MESSAGES} are allowed in one operation.`,
+    );
+}
+
+function fingerprint({ kind, scope, input }: OperationRequest): string {
+  return createHash('sha256')
+    .update(JSON.stringify([kind, scope, input]))
+    .digest('hex');
+}
+
+/** Operations on messages: written whole in the transaction of the request, then worked off by whichever process comes first. */
+export class Operations {
+  readonly #listeners = new Set<(kind: OperationKind) => void>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly changes: ChangeFeed,
+    /** Configured sender, of envelopes and trace fields. */
+    private readonly senderAddress: string,
+  ) {}
+
+  /** Tells of each new operation of this process, so that its workers begin at once. */
+  onBegun(listener: (kind: OperationKind) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** The operation that this request began before, if it did; throws for wrong or reused keys (rule D9). */
+  async repeated(request: OperationRequest): Promise<Operation | undefined> {
+    const { idempotencyKey } = request;
+    if (idempotencyKey === null) return undefined;
+    if (idempotencyKey.length === 0 || idempotencyKey.length > MAX_KEY_CHARACTERS)
+      throw new BadInputError('idempotencyKey', `idempotencyKey must have 1 to ${MAX_KEY_CHARACTERS} characters.`);
+    const rows = await this.database.rows<OperationRow>(
+      `SELECT ${OPERATION_COLUMNS} FROM operation WHERE owner = ? AND idempotency_key = ?`,
+      [request.owner.owner, idempotencyKey],
+    );
+    return this.#same(request, rows);
+  }
+
+  /**
+   * Begins an operation, or finds the one that the same request began (rule D9). Throws OPERATION_RUNNING while another one of
+   * the same owner runs (rule D10).
+   */
+  async begin(request: OperationRequest, items: readonly NewItem[]): Promise<Operation> {
+    const operation = await this.database.transaction(async (transaction) => {
+      const known = request.idempotencyKey
+        ? this.#same(
+            request,
+            await transaction.rows<OperationRow>(
+              `SELECT ${OPERATION_COLUMNS} FROM operation WHERE owner = ? AND idempotency_key = ?`,
+              [request.owner.owner, request.idempotencyKey],
+            ),
+          )
+        : undefined;
+      if (known) return known;
+      const [running] = await transaction.rows('SELECT id FROM operation WHERE running_owner = ?', [
+        request.owner.owner,
+      ]);
+      if (running) throw new OperationRunningError();
+      return this.#insert(transaction, request, items);
+    });
+    for (const listener of this.#listeners) listener(operation.kind);
+    return operation;
+  }
+
+  /** One operation by its public id. */
+  async find(publicId: string): Promise<Operation | null> {
+    const [row] = await this.database.rows<OperationRow>(
+      `SELECT ${OPERATION_COLUMNS} FROM operation WHERE public_id = ?`,
+      [publicId.slice(0, 36)],
+    );
+    return row ? operationOf(row) : null;
+  }
+
+  /** One page of what became of the messages, in the order of the request. */
+  async items(operationId: number, page: Page): Promise<PageOf<OperationItem>> {
+    const after = page.from ? Number(page.from.value) : -1;
+    const rows = await this.database.rows<OperationItem>(
+      `SELECT position, given_id AS givenId, outcome, reason, smtp_answer AS smtpAnswer FROM operation_item
+        WHERE operation_id = ? AND position > ? ORDER BY position LIMIT ${page.size + 1}`,
+      [operationId, after],
+    );
+    return pageOf(page, rows);
+  }
+
+  /** Cancels what has not started; what waits for another attempt counts as such. Gives the operation as it is then. */
+  async cancel(
+    operation: Operation,
+    author: { readonly actor: string; readonly remoteAddress: string },
+  ): Promise<Operation> {
+    return this.database.transaction(async (transaction) => {
+      await transaction.rows(`SELECT id FROM operation WHERE id = ?${transaction.forUpdate}`, [operation.id]);
+      await transaction.run('UPDATE operation SET cancelled = 1 WHERE id = ?', [operation.id]);
+      await transaction.run(
+        "UPDATE sending SET state = 'CANCELLED', next_attempt_at = NULL WHERE operation_id = ? AND state = 'QUEUED'",
+        [operation.id],
+      );
+      const untouched = `operation_id = ? AND NOT EXISTS (SELECT 1 FROM sending s WHERE s.operation_id = operation_item.operation_id
+          AND s.position = operation_item.position AND s.state <> 'CANCELLED')`;
+      const outcome = `UPDATE operation_item SET outcome = '${OperationOutcome.CANCELLED}', reason = '${OperationReason.CANCELLED}'`;
+      const pending = await transaction.run(`${outcome} WHERE outcome = 'PENDING' AND ${untouched}`, [operation.id]);
+      const deferred = await transaction.run(`${outcome} WHERE outcome = 'DEFERRED' AND ${untouched}`, [operation.id]);
+      await transaction.run('UPDATE operation SET done = done + ?, failed = failed + ? WHERE id = ?', [
+        pending,
+        pending + deferred,
+        operation.id,
+      ]);
+      await recordAudit(transaction, {
+        ...author,
+        event: 'OPERATION_CANCEL',
+        outcome: 'DONE',
+        subject: `operation:${operation.publicId}`,
+        details: { cancelled: pending + deferred },
+      });
+      const [ended] = await finishOperations(transaction, [operation.id]);
+      await this.changes.append(transaction, [{ topic: topics.operation(operation.publicId), kind: 'UPDATED' }]);
+      if (!ended) throw new Error('The operation vanished while it was cancelled.');
+      return ended;
+    });
+  }
+
+  #same(request: OperationRequest, rows: readonly OperationRow[]): Operation | undefined {
+    const [row] = rows;
+    if (!row) return undefined;
+    if (row.fingerprint !== fingerprint(request)) throw new IdempotencyKeyReusedError();
+    return operationOf(row);
+  }
+
+  async #insert(transaction: Transaction, request: OperationRequest, items: readonly NewItem[]): Promise<Operation> {
+    const { kind, scope, owner, idempotencyKey } = request;
+    const now = Date.now();
+    const publicId = randomUUID();
+    const refused = items.filter(({ refusal }) => refusal !== null).length;
+    try {
+      await transaction.insert('operation', [
+        {
+          public_id: publicId,
+          kind,
+          scope,
+          state: OperationState.QUEUED,
+          owner: owner.owner,
+          running_owner: owner.owner,
+          actor: owner.actor.slice(0, 320),
+          remote_address: owner.remoteAddress,
+          idempotency_key: idempotencyKey,
+          fingerprint: fingerprint(request),
+          cancelled: 0,
+          total: items.length,
+          done: refused,
+          failed: refused,
+          created_at: now,
+          started_at: null,
+          finished_at: null,
+          lease_owner: null,
+          lease_until: 0,
+        },
+      ]);
+    } catch (error) {
+      // The same person pressed twice at once: the other request is seen when it is looked for again.
+      throw isUniqueViolation(error) ? new RepeatTransaction('begun by another request', { cause: error }) : error;
+    }
+    const [row] = await transaction.rows<{ id: number }>('SELECT id FROM operation WHERE public_id = ?', [publicId]);
+    const operationId = (row as { id: number }).id;
+    await transaction.insert(
+      'operation_item',
+      items.map((item, position) => ({
+        operation_id: operationId,
+        position,
+        given_id: item.givenId.slice(0, MAX_ID_CHARACTERS),
+        message_id: item.messageId,
+        recipient: item.recipient,
+        outcome: item.refusal === null ? OperationOutcome.PENDING : OperationOutcome.REFUSED,
+        reason: item.refusal,
+        smtp_answer: null,
+      })),
+    );
+    await transaction.insert(
+      'sending',
+      items.flatMap((item, position) =>
+        item.refusal !== null || item.messageId === null
+          ? []
+          : (item.deliveries ?? []).map((delivery) => ({
+              operation_id: operationId,
+              position,
+              message_id: item.messageId,
+              recipient: item.recipient,
+              mailbox: delivery.mailbox ?? mailboxKey(delivery.address),
+              address: delivery.address,
+              owner: owner.owner,
+              actor: owner.actor.slice(0, 320),
+              format: delivery.format,
+              remove_message_id: delivery.removeMessageId ? 1 : 0,
+              envelope_from: this.senderAddress,
+              smtp_message_id: newMessageId(this.senderAddress),
+              requested_at: now,
+              state: SendingState.QUEUED,
+              attempts: 0,
+              next_attempt_at: now,
+              lease_owner: null,
+              lease_until: null,
+              completing_at: null,
+              smtp_reply: null,
+              reason: null,
+              last_attempt_at: null,
+            })),
+      ),
+    );
+    await recordAudit(transaction, {
+      actor: owner.actor,
+      remoteAddress: owner.remoteAddress,
+      event: `${kind}_REQUEST`,
+      outcome: 'DONE',
+      subject: `operation:${publicId}`,
+      details: {
+        scope,
+        messages: items.flatMap(({ messageId, refusal }) =>
+          refusal === null && messageId !== null ? [messageId] : [],
+        ),
+        refused,
+        addresses: [
+          ...new Set(items.flatMap(({ deliveries }) => (deliveries ?? []).map(({ address }) => address))),
+        ].slice(0, 1000),
+      },
+    });
+    const [operation] = await finishOperations(transaction, [operationId]);
+    if (!operation) throw new Error('The operation vanished while it was written.');
+    return operation;
+  }
+}
+
+/** Ends those operations whose messages all have an outcome, with their audit entries; gives the operations as they are then. */
+export async function finishOperations(transaction: Transaction, ids: readonly number[]): Promise<Operation[]> {
+  if (ids.length === 0) return [];
+  const marks = ids.map(() => '?').join(', ');
+  const read = async () =>
+    (
+      await transaction.rows<OperationRow>(`SELECT ${OPERATION_COLUMNS} FROM operation WHERE id IN (${marks})`, ids)
+    ).map(operationOf);
+  const complete = (await read()).filter(
+    ({ state, done, total }) => state !== OperationState.FINISHED && done >= total,
+  );
+  for (const operation of complete) {
+    await transaction.run(
+      `UPDATE operation SET state = 'FINISHED', running_owner = NULL, finished_at = ?, started_at = COALESCE(started_at, ?) WHERE id = ?`,
+      [Date.now(), Date.now(), operation.id],
+    );
+    await recordAudit(transaction, {
+      actor: operation.actor,
+      remoteAddress: operation.remoteAddress,
+      event: `${operation.kind}_FINISH`,
+      outcome: operation.failed === 0 ? 'DONE' : 'FAILED',
+      subject: `operation:${operation.publicId}`,
+      details: { total: operation.total, failed: operation.failed, cancelled: operation.cancelled },
+    });
+  }
+  return read();
+}

@@ -1,0 +1,196 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { BadInputError, UnavailableError } from '../../errors.js';
+import type { Logger } from '../../log.js';
+import { GroupCommit } from './group-commit.js';
+import { MessageGoneError, type MessageDelivery } from './message-delivery.js';
+import { OperationReason, SendingState } from './operation.js';
+import type { Relay } from './relay.js';
+import { nextAttemptAtMs } from './retry-schedule.js';
+import type { QueuedSending, SendingQueue, SendingResult } from './sending-queue.js';
+import type { RecipientResult } from './transaction-results.js';
+
+/** How the worker works. */
+export interface SendingWorkerSettings {
+  /** Deliveries under way at once. */
+  readonly capacity: number;
+  readonly leaseMs: number;
+  readonly retryLimitMs: number;
+}
+
+// How often due deliveries of other processes, retries and lapsed leases are looked for.
+const TICK_MS = 1_000;
+// How long a result that the database does not take is kept and offered again between two tries.
+const SETTLE_AGAIN_MS = 1_000;
+const GRACE_MS = 10_000;
+
+/** The delivery is another process's by now. */
+class LeaseLostError extends Error {}
+
+/** Judges, just before a delivery, whether it may still be made; null when it may. */
+export type LastCheck = (sending: QueuedSending) => Promise<OperationReason | null>;
+
+/** Works the queue off: takes what is due, delivers it and writes down what became of it (rule D7). */
+export class SendingWorker {
+  readonly #inFlight = new Map<number, Promise<void>>();
+  readonly #marks: GroupCommit<number, boolean>;
+  readonly #results: GroupCommit<SendingResult, void>;
+  #filling: Promise<void> | undefined;
+  #fillAgain = false;
+  #stopping = false;
+  #timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly queue: SendingQueue,
+    private readonly delivery: MessageDelivery,
+    private readonly lastCheck: LastCheck,
+    private readonly relay: Relay,
+    private readonly settings: SendingWorkerSettings,
+    private readonly log: Logger,
+  ) {
+    this.#marks = new GroupCommit((ids) => queue.markCompleting(ids), settings.capacity);
+    this.#results = new GroupCommit(async (results) => {
+      await queue.settle(results);
+      return results.map(() => undefined);
+    }, settings.capacity);
+  }
+
+  /** Begins to work. */
+  start(): void {
+    const renewal = () =>
+      void (this.#inFlight.size > 0
+        ? this.queue
+            .renew()
+            .catch((error: unknown) => this.log.warn({ err: error }, 'leases of sendings could not be renewed'))
+        : undefined);
+    this.#timers = [
+      setInterval(() => this.wake(), TICK_MS),
+      setInterval(renewal, Math.max(100, Math.floor(this.settings.leaseMs / 3))),
+    ];
+    this.wake();
+  }
+
+  /** Takes nothing new, lets what runs end, and gives back what has not begun. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#filling;
+    const running = [...this.#inFlight.values()];
+    await Promise.all([this.relay.close(GRACE_MS), ...running]);
+  }
+
+  /** Looks for due deliveries now. */
+  wake(): void {
+    if (this.#stopping) return;
+    if (this.#filling) {
+      this.#fillAgain = true;
+      return;
+    }
+    this.#filling = this.#fill()
+      .catch((error: unknown) => this.log.warn({ err: error }, 'due sendings could not be looked for'))
+      .finally(() => {
+        this.#filling = undefined;
+        if (!this.#fillAgain) return;
+        this.#fillAgain = false;
+        this.wake();
+      });
+  }
+
+  async #fill(): Promise<void> {
+    const recovered = await this.queue.recover();
+    if (recovered > 0) this.log.warn({ recovered }, 'took up sendings of a process that ended');
+    // In portions of half the capacity, so that one commit takes several and the connections never run dry.
+    while (!this.#stopping && this.#inFlight.size <= this.settings.capacity / 2) {
+      const taken = await this.queue.claim(this.settings.capacity - this.#inFlight.size);
+      if (taken.length === 0) return;
+      for (const sending of taken) {
+        const attempt = this.#attempt(sending).finally(() => {
+          this.#inFlight.delete(sending.id);
+          if (this.#inFlight.size <= this.settings.capacity / 2) this.wake();
+        });
+        this.#inFlight.set(sending.id, attempt);
+      }
+    }
+  }
+
+  async #attempt(sending: QueuedSending): Promise<void> {
+    const result = await this.#deliver(sending);
+    if (!result) return;
+    for (;;) {
+      try {
+        await this.#results.add(result);
+        return;
+      } catch (error) {
+        this.log.error({ err: error, sending: sending.id }, 'the result of a sending could not be written');
+        // After a stop the lease lapses, and the outcome is told as unknown if it is.
+        if (this.#stopping) return;
+        await wait(SETTLE_AGAIN_MS);
+      }
+    }
+  }
+
+  /** Undefined when the delivery was given back or is another process's. */
+  async #deliver(sending: QueuedSending): Promise<SendingResult | undefined> {
+    try {
+      if (this.#stopping) {
+        await this.queue.release([sending.id]);
+        return undefined;
+      }
+      const refusal = await this.lastCheck(sending);
+      if (refusal) return ended(sending, SendingState.FAILED, refusal);
+      const result = await this.delivery.deliver(sending, async () => {
+        if (!(await this.#marks.add(sending.id))) throw new LeaseLostError('The lease of the sending was lost.');
+      });
+      return this.#resultOf(sending, result);
+    } catch (error) {
+      if (error instanceof LeaseLostError) return undefined;
+      if (error instanceof MessageGoneError) return ended(sending, SendingState.FAILED, OperationReason.MESSAGE_GONE);
+      if (error instanceof BadInputError) return ended(sending, SendingState.FAILED, error.message);
+      if (error instanceof UnavailableError && error.code === 'STOPPING') {
+        await this.queue
+          .release([sending.id])
+          .catch((cause: unknown) => this.log.warn({ err: cause }, 'a sending could not be given back'));
+        return undefined;
+      }
+      this.log.warn({ err: error, sending: sending.id }, 'a sending met a fault and is tried again');
+      return this.#later(
+        sending,
+        null,
+        error instanceof UnavailableError ? error.message : 'A fault of Backup itself.',
+      );
+    }
+  }
+
+  #resultOf(sending: QueuedSending, { outcome, smtpReply, reason }: RecipientResult): SendingResult {
+    if (outcome === 'TEMPORARY') return this.#later(sending, smtpReply, reason);
+    const state =
+      outcome === 'DELIVERED'
+        ? SendingState.DELIVERED
+        : outcome === 'UNKNOWN'
+          ? SendingState.UNKNOWN
+          : SendingState.FAILED;
+    return { ...ended(sending, state, reason), smtpReply };
+  }
+
+  #later(sending: QueuedSending, smtpReply: string | null, reason: string | null): SendingResult {
+    const next = nextAttemptAtMs(
+      {
+        attempts: sending.attempts + 1,
+        requestedAtMs: sending.requestedAtMs,
+        nowMs: Date.now(),
+        random: Math.random(),
+      },
+      this.settings.retryLimitMs,
+    );
+    return next === null
+      ? { ...ended(sending, SendingState.FAILED, reason), smtpReply }
+      : { sending, state: SendingState.QUEUED, smtpReply, reason, nextAttemptAtMs: next };
+  }
+}
+
+function ended(
+  sending: QueuedSending,
+  state: SendingState.DELIVERED | SendingState.FAILED | SendingState.UNKNOWN,
+  reason: string | null,
+): SendingResult {
+  return { sending, state, smtpReply: null, reason, nextAttemptAtMs: null };
+}

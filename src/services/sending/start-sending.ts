@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../../entities/database.js';
+import { Permission } from '../../entities/permission.js';
+import type { Logger } from '../../log.js';
+import type { PersonalAccessPolicy } from '../access/personal-access.js';
+import type { ContentStore } from '../backup/content-store.js';
+import type { PersonalMessages } from '../backup/personal-messages.js';
+import type { ChangeFeed } from '../changes/change-feed.js';
+import { MessageDelivery } from './message-delivery.js';
+import { OperationKind, OperationReason } from './operation.js';
+import type { Operations } from './operations.js';
+import type { Relay } from './relay.js';
+import { RemovalWorker } from './removal-worker.js';
+import { RetainedRights } from './retained-rights.js';
+import type { QueuedSending } from './sending-queue.js';
+import { SendingQueue } from './sending-queue.js';
+import { SendingWorker } from './sending-worker.js';
+
+/** What the workers stand on. */
+export interface SendingParts {
+  readonly database: Database;
+  readonly feed: ChangeFeed;
+  readonly contents: ContentStore;
+  readonly operations: Operations;
+  readonly personalMessages: PersonalMessages;
+  readonly access: PersonalAccessPolicy;
+  readonly relay: Relay;
+  readonly loopMarkKey: Buffer;
+  readonly senderName: string;
+  readonly connections: number;
+  readonly leaseMs: number;
+  readonly retryLimitMs: number;
+  readonly log: Logger;
+}
+
+// A delivery for each connection, and as many prepared behind them, so that no connection waits for the database.
+const PREPARED = 2;
+
+/** Starts the workers of this process: those that send, delete and restore. Gives their stop. */
+export function startSending(parts: SendingParts): { stop(): Promise<void> } {
+  const { database, feed, operations, relay, log } = parts;
+  const rights = new RetainedRights(database, parts.access, parts.personalMessages);
+  const lastCheck = async ({ owner, messageId, recipient }: QueuedSending): Promise<OperationReason | null> => {
+    if (recipient !== null) {
+      const reason = await rights.againstPersonalSending(owner, messageId, recipient);
+      if (reason !== OperationReason.ACCESS_GONE) return reason;
+    } else if (await rights.holds(owner, [Permission.BACKUP_SEND_TO_RECIPIENTS, Permission.BACKUP_SEND_TO_ANYONE])) {
+      return null;
+    }
+    const [present] = await database.rows('SELECT id FROM message WHERE id = ?', [messageId]);
+    return present ? OperationReason.ACCESS_GONE : OperationReason.MESSAGE_GONE;
+  };
+  const sending = new SendingWorker(
+    new SendingQueue(database, feed, randomUUID(), parts.leaseMs),
+    new MessageDelivery(database, parts.contents, relay, parts.loopMarkKey, parts.senderName),
+    lastCheck,
+    relay,
+    { capacity: parts.connections * PREPARED, leaseMs: parts.leaseMs, retryLimitMs: parts.retryLimitMs },
+    log,
+  );
+  const removal = new RemovalWorker(database, feed, parts.personalMessages, rights, parts.leaseMs, log);
+  operations.onBegun((kind) => (kind === OperationKind.SEND ? sending : removal).wake());
+  sending.start();
+  removal.start();
+  return {
+    stop: async () => {
+      await Promise.all([sending.stop(), removal.stop()]);
+    },
+  };
+}
