@@ -9,6 +9,7 @@ import { connectionsTo } from '../ldap/embedded/example-connections.js';
 import { exampleOrganisation } from '../ldap/embedded/organisation.js';
 import { createLogger } from '../log.js';
 import { readExampleMessages } from '../services/intake/example-messages.js';
+import { MailCatcher } from '../services/sending/mail-catcher.js';
 import type { Services } from '../app.js';
 import type { Command, CommandSurroundings } from './command.js';
 import { importMessages } from './import.js';
@@ -23,8 +24,23 @@ export const demo: Command = {
   summary: 'Starts a server with an example organisation, to look at and play with.',
   options: ['--keep          goes on with the data of the last demo instead of starting afresh'],
   async run(arguments_, surroundings) {
-    const config = demoConfig(surroundings.config);
-    if (!config.databaseUrl && !arguments_.includes('--keep')) rmSync(config.dataDir, { recursive: true, force: true });
+    const settings = demoConfig(surroundings.config);
+    if (!settings.databaseUrl && !arguments_.includes('--keep'))
+      rmSync(settings.dataDir, { recursive: true, force: true });
+    const catcher = new MailCatcher({ folder: join(settings.dataDir, 'sent') }, (path) =>
+      surroundings.print(`sent    ${path}`),
+    );
+    const sent = await catcher.start();
+    const config: Config = {
+      ...settings,
+      relayHost: sent.host,
+      relayPort: sent.port,
+      relayProtocol: 'SMTP',
+      relayTls: 'NONE',
+      relayUser: '',
+      senderAddress: 'backup@example.com',
+      senderName: 'Mailkeep demo',
+    };
     const directory = new EmbeddedDirectory({ organisation: exampleOrganisation });
     const { port: directoryPort } = await directory.start();
     const app = await startApp(config, createLogger('warn'));
@@ -39,11 +55,19 @@ export const demo: Command = {
     const { secret } = await services.tokens.create('demo gateway', [ApiTokenScope.INTAKE], null, AUTHOR);
     const dropFolder = join(config.dataDir, 'drop');
     const stopWatching = watchDrops(dropFolder, services, surroundings);
-    announce(surroundings, { url: `http://127.0.0.1:${app.port}`, dropFolder, secret, messages, config });
+    announce(surroundings, {
+      url: `http://127.0.0.1:${app.port}`,
+      dropFolder,
+      sentFolder: sent.folder,
+      secret,
+      messages,
+      config,
+    });
     await interrupted();
     surroundings.print('\nStopping …');
     await stopWatching();
     await app.stop();
+    await catcher.stop();
     await directory.stop();
     surroundings.print('Stopped.');
   },
@@ -124,9 +148,9 @@ function interrupted(): Promise<void> {
 
 function announce(
   { print }: CommandSurroundings,
-  facts: { url: string; dropFolder: string; secret: string; messages: number; config: Config },
+  facts: { url: string; dropFolder: string; sentFolder: string; secret: string; messages: number; config: Config },
 ): void {
-  const { url, dropFolder, secret, messages, config } = facts;
+  const { url, dropFolder, sentFolder, secret, messages, config } = facts;
   print(`
 Mailkeep runs with the example organisation: ${messages} messages that a gateway put aside.
 
@@ -149,6 +173,9 @@ Mailkeep runs with the example organisation: ${messages} messages that a gateway
                 curl -H 'Authorization: Bearer ${secret}' -H 'Content-Type: message/rfc822' \\
                   -H 'X-Mailkeep-Metadata: {"sender":"x@example.net","recipients":["anna@example.com"]}' \\
                   --data-binary @demo/drop/invitation.eml ${url}/intake/message
+
+  Sent mail is caught, not delivered; look at it in
+                ${sentFolder}
 
 Ctrl-C stops.`);
 }

@@ -1,6 +1,7 @@
 import DataLoader from 'dataloader';
 import type { PersonalAccess, PersonalAccessPolicy } from '../services/access/personal-access.js';
 import type { GlobalMessages, StoredRecipient, StoredVerdict } from '../services/backup/global-messages.js';
+import type { RecordedSending, SendingHistory, WantedSendings } from '../services/sending/sending-history.js';
 import { ForbiddenError, UnauthenticatedError } from '../errors.js';
 import type { Permission } from '../entities/permission.js';
 import type { LiveEvents } from './live/live-events.js';
@@ -19,6 +20,7 @@ export interface ContextServices {
   readonly sessions: SessionStore;
   readonly access: PersonalAccessPolicy;
   readonly globalMessages: GlobalMessages;
+  readonly sendingHistory: SendingHistory;
   readonly live: LiveEvents;
 }
 
@@ -35,6 +37,7 @@ export class RequestContext {
   // Nothing is kept from one event of a subscription to the next, so these only bundle.
   readonly verdicts: DataLoader<number, StoredVerdict[]>;
   readonly recipients: DataLoader<number, StoredRecipient[]>;
+  readonly sendings: DataLoader<WantedSendings, RecordedSending[]>;
 
   constructor(
     services: ContextServices,
@@ -56,6 +59,10 @@ export class RequestContext {
       );
     this.verdicts = byMessage((ids) => services.globalMessages.verdicts(ids));
     this.recipients = byMessage((ids) => services.globalMessages.recipients(ids));
+    this.sendings = new DataLoader((wanted: readonly WantedSendings[]) => services.sendingHistory.find(wanted), {
+      cache: false,
+      maxBatchSize: LOADER_BATCH,
+    });
   }
 
   /** The streams behind the subscriptions. */

@@ -7,8 +7,18 @@ import { GatewayAction, Module, RecipientKind, ScanStatus } from '../entities/vo
 import { CapabilityReason } from '../services/access/message-capabilities.js';
 import { GroupMailboxAccess, MailboxKind, PersonalBackupAvailability } from '../services/access/personal-access.js';
 import { BackupOrderField, OrderDirection } from '../services/backup/message-order.js';
+import {
+  OperationKind,
+  OperationOutcome,
+  OperationReason,
+  OperationState,
+  SendingState,
+} from '../services/sending/operation.js';
+import { SendDestination } from '../services/sending/personal-operations.js';
 import { SettingsWarning } from '../services/settings/personal-backup-settings-service.js';
 import { SynchronisationKind, SynchronisationStatus } from '../services/directory/synchronisation-state.js';
+import { StatisticsInterval } from './messages/backup-use-types.js';
+import { SendingAuthor } from './operations/sending-types.js';
 import {
   AddressAttributes,
   ConnectionTestStatus,
@@ -49,6 +59,10 @@ export function registerEnums(): void {
   describe(Permission, 'Permission', 'What a role lets its holder do (rule V2).', PERMISSION_DESCRIPTIONS);
   describe(ApiTokenScope, 'ApiTokenScope', 'What an API token may be used for.', {
     INTAKE: 'Handing messages over to Backup.',
+  });
+  describe(StatisticsInterval, 'StatisticsInterval', 'Width of the intervals of statistics.', {
+    HOUR: 'Full hours.',
+    DAY: 'Full days in UTC.',
   });
   describe(Module, 'Module', 'What scanned a message.', {
     ANTI_VIRUS: 'Looks for malware.',
@@ -102,6 +116,7 @@ export function registerEnums(): void {
     SENDING_SWITCHED_OFF: 'The administrator has switched sending off (rule D1).',
     THREAT_DETECTED: 'A threat was detected in the message (rule D2).',
     DELETION_SWITCHED_OFF: 'The administrator has switched deleting off (rule X1).',
+    DELETED: 'The message was deleted from the section; restore it first (rule X5).',
   });
   describe(
     PersonalBackupAvailability,
@@ -212,5 +227,53 @@ export function registerEnums(): void {
   describe(SynchronisationKind, 'SynchronizationKind', 'What a synchronisation read.', {
     FULL: 'Everything.',
     INCREMENTAL: 'What changed since the last one.',
+  });
+  describe(OperationKind, 'OperationKind', 'What is done with several messages at once.', {
+    SEND: 'They are sent.',
+    DELETE: 'They are deleted: from a section of personal Backup, or for everybody.',
+    RESTORE: 'Their deletion from personal Backup is taken back.',
+  });
+  describe(OperationState, 'OperationState', 'How far an operation has come.', {
+    QUEUED: 'It waits for its turn.',
+    RUNNING: 'It is being worked off.',
+    FINISHED: 'Every message has an outcome.',
+  });
+  describe(OperationOutcome, 'OperationOutcome', 'What became of one message of an operation.', {
+    PENDING: 'Nothing yet.',
+    DONE: 'What was asked for.',
+    DEFERRED: 'The relay put it off; it is tried again with growing delays (rule D7).',
+    REFUSED: 'It was refused when it was asked for.',
+    FAILED: 'It failed for good.',
+    UNKNOWN: 'It may have been delivered or not; it is not repeated by itself, because it might arrive twice.',
+    CANCELLED: 'It was cancelled before it started.',
+  });
+  describe(OperationReason, 'OperationReason', 'Why a message did not meet what was asked for.', {
+    NOT_FOUND: 'It does not exist, or is not for the viewer (rule V6).',
+    SENDING_SWITCHED_OFF: 'The administrator has switched sending off (rule D1).',
+    THREAT_DETECTED: 'A threat was detected in the message (rule D2).',
+    DELETION_SWITCHED_OFF: 'The administrator has switched deleting off (rule X1).',
+    NO_OWN_ADDRESS: 'The directory knows no address of the viewer to send to.',
+    NO_RECIPIENT: 'Nobody is left to send it to: no copy was put aside.',
+    MESSAGE_GONE: 'It was deleted or expired before its turn came.',
+    ACCESS_GONE: 'The person lost the right to it before its turn came.',
+    RELAY_REFUSED: 'The relay refused it, or could not take it.',
+    MAY_ARRIVE_TWICE: 'The answer to its last bytes was lost; whoever sends it again may deliver it twice.',
+    CANCELLED: 'Somebody cancelled the operation.',
+  });
+  describe(SendingState, 'SendingState', 'How far one sending has come.', {
+    QUEUED: 'It waits for its first or next attempt.',
+    SENDING: 'It is being tried.',
+    DELIVERED: 'The relay took it over.',
+    FAILED: 'It failed for good.',
+    UNKNOWN: 'It may have been delivered or not, and is not repeated by itself.',
+    CANCELLED: 'It was cancelled.',
+  });
+  describe(SendDestination, 'SendDestination', 'Where a person has messages sent (rule D3).', {
+    MAILBOX: 'To the mailbox whose section the message is in.',
+    OWN_ADDRESS: 'To the own primary address.',
+  });
+  describe(SendingAuthor, 'SendingAuthor', 'Who asked for a sending (rule D8).', {
+    YOU: 'The viewer.',
+    ANOTHER_USER: 'Somebody else.',
   });
 }

@@ -1,11 +1,13 @@
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema, type ClassType, type NonEmptyArray } from 'type-graphql';
 import { DateTimeScalar } from '../entities/scalars.js';
+import { AuditResolver } from './audit/audit-resolver.js';
 import { authChecker } from './auth-checker.js';
 import type { RequestContext } from './context.js';
 import { DirectoryResolver } from './directory/directory-resolver.js';
 import { registerEnums } from './enums.js';
 import { LiveResolver } from './live/live-resolver.js';
+import { BackupUseResolver } from './messages/backup-use-resolver.js';
 import { GlobalBackupMessage } from './messages/global-backup-message.js';
 import { GlobalBackupMessageResolver, GlobalBackupResolver } from './messages/global-backup-resolver.js';
 import { PersonalBackupMessage } from './messages/personal-backup-message.js';
@@ -15,6 +17,8 @@ import {
   PersonalBackupResolver,
   ViewerBackupResolver,
 } from './messages/personal-backup-resolver.js';
+import { OperationResolver } from './operations/operation-resolver.js';
+import { SendingResolver } from './operations/sending-resolver.js';
 import { AccountResolver } from './people/account-resolver.js';
 import { ApiTokenResolver } from './people/api-token-resolver.js';
 import { SessionResolver } from './people/session-resolver.js';
@@ -31,10 +35,14 @@ export const resolverClasses = [
   MailboxBackupResolver,
   PersonalBackupMessageResolver,
   GlobalBackupResolver,
+  BackupUseResolver,
   GlobalBackupMessageResolver,
   PersonalBackupSettingsResolver,
   BackupSettingsResolver,
   DirectoryResolver,
+  OperationResolver,
+  SendingResolver,
+  AuditResolver,
   LiveResolver,
 ] as const satisfies NonEmptyArray<ClassType | (abstract new (...parameters: never[]) => unknown)>;
 

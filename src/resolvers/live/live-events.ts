@@ -13,7 +13,9 @@ import { ChangeKind } from '../enums.js';
 import { copyId, messageId } from '../ids.js';
 import { GlobalBackupMessage } from '../messages/global-backup-message.js';
 import { PersonalBackupMessage } from '../messages/personal-backup-message.js';
+import type { BackupOperation } from '../operations/operation-types.js';
 import type { GlobalBackupChange, PersonalBackupChange } from './change-types.js';
+import type { OperationProgress } from './operation-progress.js';
 import { untilLeft } from './until-left.js';
 
 const place = (after: string | null | undefined) => (typeof after === 'string' ? decodeChangeCursor(after) : undefined);
@@ -37,7 +39,13 @@ export class LiveEvents {
     private readonly globalChanges: GlobalChanges,
     private readonly settings: PersonalBackupSettingsService,
     private readonly connections: LdapConnections,
+    private readonly operations: OperationProgress,
   ) {}
+
+  /** How one operation comes along. */
+  operation(context: RequestContext, id: string): AsyncGenerator<BackupOperation, void> {
+    return this.operations.follow(context, id);
+  }
 
   /** What changes in the viewer's personal Backup; a local account has none and hears nothing. */
   personal(context: RequestContext, after: string | null | undefined): AsyncGenerator<PersonalBackupChange, void> {

@@ -1,13 +1,15 @@
-import { Arg, Authorized, Resolver, Root, Subscription } from 'type-graphql';
+import { Arg, Authorized, ID, Resolver, Root, Subscription } from 'type-graphql';
 import { Permission } from '../../entities/permission.js';
 import { PersonalBackupSettings } from '../../entities/personal-backup-settings.js';
 import { ChangeCursorScalar } from '../../entities/scalars.js';
 import { LdapConnectionType } from '../directory/ldap-connection-type.js';
 import type { RequestContext } from '../context.js';
 import { BackupFilterInput } from '../messages/message-inputs.js';
+import { BackupOperation } from '../operations/operation-types.js';
 import { GlobalBackupChange, PersonalBackupChange } from './change-types.js';
 
 interface Following {
+  readonly id?: string;
   readonly after?: string | null;
   readonly filter?: BackupFilterInput | null;
 }
@@ -83,5 +85,21 @@ export class LiveResolver {
   })
   directoryChanged(@Root() connection: LdapConnectionType): LdapConnectionType {
     return connection;
+  }
+
+  @Authorized('SESSION')
+  @Subscription(() => BackupOperation, {
+    description:
+      "How one operation comes along: as it is now, then at most four times a second, and once more when it has finished, which ends the subscription. One's own, or with BACKUP_VIEW anybody's; for others and unknown ones it ends at once, without an event.",
+    subscribe: (data) => {
+      const { args, context } = subscriber(data);
+      return context.live.operation(context, args.id ?? '');
+    },
+  })
+  operationChanged(
+    @Root() operation: BackupOperation,
+    @Arg('id', () => ID, { description: "The operation's id." }) _id: string,
+  ): BackupOperation {
+    return operation;
   }
 }

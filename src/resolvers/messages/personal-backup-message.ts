@@ -1,7 +1,7 @@
 import { Field, ObjectType } from 'type-graphql';
 import { EmailAddressScalar } from '../../entities/scalars.js';
 import { RecipientKind } from '../../entities/vocabulary.js';
-import { messageCapabilities } from '../../services/access/message-capabilities.js';
+import { deletedCapabilities, messageCapabilities } from '../../services/access/message-capabilities.js';
 import type { PersonalSwitches } from '../../services/access/personal-access.js';
 import { modulesOf } from '../../services/backup/message-rows.js';
 import type { PersonalCopy } from '../../services/backup/personal-messages.js';
@@ -80,7 +80,8 @@ export class PersonalBackupMessage implements BackupMessage {
 
   @Field(() => MessageCapabilitiesType, { description: 'What the viewer may do with it.' })
   get viewerCan(): MessageCapabilitiesType {
-    return messageCapabilities(this.switches, this.copy.facts);
+    const capabilities = messageCapabilities(this.switches, this.copy.facts);
+    return this.copy.deleted ? deletedCapabilities(capabilities) : capabilities;
   }
 
   async #recipients(kind: RecipientKind): Promise<string[]> {

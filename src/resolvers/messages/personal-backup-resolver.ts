@@ -94,9 +94,20 @@ export class MailboxBackupResolver {
     @Arg('filter', () => PersonalBackupFilterInput, { nullable: true, description: 'Narrows the list.' })
     filter: PersonalBackupFilterInput | null,
     @Arg('orderBy', () => BackupOrder, { nullable: true, description: 'Orders the list.' }) orderBy: BackupOrder | null,
+    @Arg('deleted', () => Boolean, {
+      defaultValue: false,
+      description:
+        'Those that were deleted from this section and can be restored, instead of those that it shows (rule X5).',
+    })
+    deleted: boolean,
   ): Promise<Connection<PersonalBackupMessage>> {
     const order = orderBy ?? DEFAULT_ORDER;
-    const found = await this.personalMessages.list(section, filter ?? {}, readPage(order, page));
+    const found = await this.personalMessages.list(
+      section,
+      filter ?? {},
+      readPage(order, page),
+      deleted ? 'DELETED' : 'SHOWN',
+    );
     const nodes = found.items.map((copy) => new PersonalBackupMessage(context, copy, access.switches));
     return connection(
       nodes,

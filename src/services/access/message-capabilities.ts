@@ -9,6 +9,7 @@ export enum CapabilityReason {
   SENDING_SWITCHED_OFF = 'SENDING_SWITCHED_OFF',
   THREAT_DETECTED = 'THREAT_DETECTED',
   DELETION_SWITCHED_OFF = 'DELETION_SWITCHED_OFF',
+  DELETED = 'DELETED',
 }
 
 /** Whether something is allowed and, when not, why. */
@@ -63,6 +64,15 @@ export function htmlCapabilityForAll(
     return htmlCapability({ hasHtml, antiVirus });
   });
   return capabilities.find(({ allowed }) => !allowed) ?? htmlCapability({ hasHtml, antiVirus: null });
+}
+
+/** What is left to do with a message that was deleted from its section: reading and restoring (rule X5). */
+export function deletedCapabilities(capabilities: MessageCapabilities): MessageCapabilities {
+  return {
+    ...capabilities,
+    send: refused(CapabilityReason.DELETED),
+    delete: refused(CapabilityReason.DELETED),
+  };
 }
 
 /** What the switches and the verdicts allow (rules P1 to P3, D1, D2, X1). */

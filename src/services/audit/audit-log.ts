@@ -36,19 +36,34 @@ export type AuditEvent =
   | 'ROLE_UPDATE'
   | 'ROLE_DELETE'
   | 'ROLE_ASSIGN'
-  | 'ROLE_WITHDRAW';
+  | 'ROLE_WITHDRAW'
+  | 'SEND_REQUEST'
+  | 'SEND_RESULT'
+  | 'SEND_FINISH'
+  | 'DELETE_REQUEST'
+  | 'DELETE_FINISH'
+  | 'RESTORE_REQUEST'
+  | 'RESTORE_FINISH'
+  | 'OPERATION_CANCEL';
 
 /** Writes an audit entry in the transaction of what it tells of. */
 export async function recordAudit(transaction: Transaction, record: AuditRecord): Promise<void> {
-  await transaction.insert('audit_entry', [
-    {
-      at: Date.now(),
+  await recordAudits(transaction, [record]);
+}
+
+/** Writes several audit entries in the transaction of what they tell of. */
+export async function recordAudits(transaction: Transaction, records: readonly AuditRecord[]): Promise<void> {
+  const now = Date.now();
+  await transaction.insert(
+    'audit_entry',
+    records.map((record) => ({
+      at: now,
       actor: record.actor.slice(0, 320),
       remote_address: record.remoteAddress,
       event: record.event,
       outcome: record.outcome,
       subject: (record.subject ?? '').slice(0, 320),
       details: JSON.stringify(record.details ?? {}),
-    },
-  ]);
+    })),
+  );
 }
