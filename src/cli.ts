@@ -1,11 +1,13 @@
 import 'reflect-metadata';
+import { audit } from './commands/audit.js';
 import type { Command } from './commands/command.js';
 import { UsageError } from './commands/command.js';
 import { config as configCommand } from './commands/config.js';
 import { createToken } from './commands/create-token.js';
 import { demo } from './commands/demo.js';
-import { ldapConnections } from './commands/ldap-connections.js';
+import { explain } from './commands/explain.js';
 import { importCommand } from './commands/import.js';
+import { ldapConnections } from './commands/ldap-connections.js';
 import { migrate } from './commands/migrate.js';
 import { schema } from './commands/schema.js';
 import { synchronise } from './commands/synchronise.js';
@@ -16,9 +18,11 @@ import { createLogger } from './log.js';
 const commands: Readonly<Record<string, Command>> = {
   migrate,
   import: importCommand,
+  explain,
   'create-token': createToken,
-  'sync-directory': synchronise,
   'ldap-connections': ldapConnections,
+  'sync-directory': synchronise,
+  audit,
   config: configCommand,
   schema,
   demo,

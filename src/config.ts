@@ -83,6 +83,58 @@ const schema = z.strictObject({
   messageLimitBytes: whole(KIB, 4096 * MIB)
     .default(200 * MIB)
     .describe('Largest message that intake accepts, bytes.'),
+  intakeMaxUnderWay: whole(1, 10_000)
+    .default(256)
+    .describe('Most messages that intake carries at once; more are refused for the moment.'),
+  intakeMemoryBytes: whole(MIB, 16_384 * MIB)
+    .default(64 * MIB)
+    .describe('Most bytes of arriving messages in memory; more are refused for the moment.'),
+  intakeStoreLimitMs: whole(10, 10 * MINUTE_MS)
+    .default(3_000)
+    .describe(
+      'Time that the database has for one message before the spool takes it, ms; keep it below the time-out of the gateway.',
+    ),
+  spoolLimitBytes: whole(MIB, 1024 * 1024 * MIB)
+    .default(1024 * MIB)
+    .describe('Most bytes in the intake spool of this process, in dataDir/spool.'),
+  spoolLimitMessages: whole(1, 10_000_000).default(200_000).describe('Most messages in the intake spool.'),
+  spoolMinFreeBytes: whole(0, 1024 * 1024 * MIB)
+    .default(256 * MIB)
+    .describe('Bytes of the disk that the spool leaves free.'),
+  verdictMappingFile: z
+    .string()
+    .default('')
+    .describe('JSON file with changes to how verdicts of scanners are understood (docs/gateways.md); empty: none.'),
+  lmtpListen: z
+    .string()
+    .regex(/^$|^unix:\/.+$|^.+:\d{1,5}$/, 'must be ADDRESS:PORT, [IPV6]:PORT or unix:/PATH')
+    .default('')
+    .describe('Where scanners hand over by LMTP or SMTP: 127.0.0.1:2424 or unix:/run/mailkeep/lmtp; empty: off.'),
+  lmtpProtocol: z.enum(['LMTP', 'SMTP']).default('LMTP').describe('Protocol of lmtpListen.'),
+  lmtpAllowedPeers: list
+    .default(['127.0.0.1', '::1', 'unix'])
+    .describe('Addresses or networks that may hand over by LMTP; "unix" for its socket.'),
+  lmtpAmavisPeers: list
+    .default([])
+    .describe('Of those, whose leading amavis header block is believed; empty: all of them.'),
+  lmtpSpamHeaderPeers: list.default([]).describe('Of those, whose X-Spam-* fields are believed in plain copies.'),
+  lmtpTlsKeyFile: z
+    .string()
+    .default('')
+    .describe('PEM file of the key of lmtpListen; with lmtpTlsCertFile it offers STARTTLS.'),
+  lmtpTlsCertFile: z.string().default('').describe('PEM file of the certificate of lmtpListen.'),
+  retentionIntervalMs: whole(100, DAY_MS)
+    .default(MINUTE_MS)
+    .describe('How often messages beyond the size limit or the storage period are looked for, ms.'),
+  metricsListen: z
+    .string()
+    .regex(/^$|^.+:\d{1,5}$/, 'must be ADDRESS:PORT')
+    .default('')
+    .describe('Where Prometheus reads /metrics without a token, such as 127.0.0.1:9464; empty: nowhere.'),
+  metricsToken: z
+    .string()
+    .default('')
+    .describe('Bearer token with which Prometheus reads /metrics at the port of HTTP; empty: not at all.'),
   maxDepth: whole(3, 100).default(14).describe('Deepest nesting of fields in one operation.'),
   maxCost: whole(100, 10_000_000).default(20_000).describe('Highest estimated number of values in one answer.'),
   maxAliases: whole(0, 10_000)
@@ -108,6 +160,40 @@ const schema = z.strictObject({
   directoryFullPassMs: whole(MINUTE_MS, 7 * DAY_MS)
     .default(HOUR_MS)
     .describe('How long a deletion may go unnoticed in a directory that does not show deletions, ms.'),
+  relayHost: z
+    .string()
+    .default('')
+    .describe('Host of the relay that messages are sent through; empty: sending is refused.'),
+  relayPort: whole(1, 65_535).default(25).describe('Port of the relay.'),
+  relayProtocol: z.enum(['SMTP', 'LMTP']).default('SMTP').describe('What the relay speaks: SMTP or LMTP.'),
+  relayTls: z
+    .enum(['IMPLICIT', 'STARTTLS', 'OPPORTUNISTIC', 'NONE'])
+    .default('OPPORTUNISTIC')
+    .describe(
+      'IMPLICIT: TLS from the first byte. STARTTLS: required. OPPORTUNISTIC: where the relay can. NONE: never.',
+    ),
+  relayCaFile: z.string().default('').describe('PEM file of the authority of the relay, instead of the public ones.'),
+  relayServerName: z.string().default('').describe("Name in the relay's certificate where it is not relayHost."),
+  relayUser: z.string().default('').describe('User for signing in at the relay; empty: without.'),
+  relayPassword: z.string().default('').describe('Password for signing in at the relay.'),
+  relayName: z.string().default('mailkeep.invalid').describe('Our name in EHLO.'),
+  relayConnections: whole(1, 100).default(5).describe('Most connections to the relay at once.'),
+  relayMessagesPerConnection: whole(1, 100_000).default(100).describe('Messages on one connection to the relay.'),
+  relayIdleMs: whole(0, HOUR_MS).default(30_000).describe('How long an unused connection to the relay is kept, ms.'),
+  relayAnswerTimeoutMs: whole(10, HOUR_MS)
+    .default(10 * MINUTE_MS)
+    .describe('Longest silence of the relay, ms; RFC 5321 asks for 10 minutes.'),
+  senderAddress: z
+    .string()
+    .default('')
+    .describe('Address that messages are sent from, such as backup@example.com; needed with relayHost.'),
+  senderName: z.string().max(255).default('').describe('Name beside senderAddress.'),
+  retryLimitMs: whole(MINUTE_MS, 30 * DAY_MS)
+    .default(5 * DAY_MS)
+    .describe('How long a temporary refusal of the relay is met with further attempts, ms.'),
+  operationLeaseMs: whole(500, HOUR_MS)
+    .default(30_000)
+    .describe('How long a process may be silent before another one takes its sendings and operations over, ms.'),
   auditRetentionDays: whole(1, 36_500).default(400).describe('How long audit entries are kept, days.'),
   stopTimeoutMs: whole(100, 10 * MINUTE_MS)
     .default(10_000)
@@ -158,10 +244,15 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env, overrid
   } else if (result.data.secretKey && result.data.secretKey.length < 32) {
     wrong.push('secretKey (MAILKEEP_SECRET_KEY): must have at least 32 characters');
   }
+  if (result.success && result.data.relayHost && !result.data.senderAddress)
+    wrong.push('senderAddress (MAILKEEP_SENDER_ADDRESS): is needed with relayHost');
   if (!result.success || wrong.length > 0)
     throw new ConfigError(`The configuration is wrong.\n${wrong.map((line) => `  ${line}`).join('\n')}`);
   return { ...result.data, dataDir: resolve(result.data.dataDir) };
 }
+
+/** A variable of the environment that the operator named for one command, such as one with a password. */
+export const namedVariable = (name: string): string | undefined => process.env[name];
 
 /** One setting as `cli config` lists it. */
 export interface SettingDescription {
@@ -178,6 +269,3 @@ export function describeSettings(): SettingDescription[] {
     description: type.description ?? '',
   }));
 }
-
-/** A variable of the environment that the operator named for one command, such as one with a password. */
-export const namedVariable = (name: string): string | undefined => process.env[name];

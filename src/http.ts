@@ -36,6 +36,8 @@ export interface HttpOptions {
   readonly routers: Readonly<Record<string, Router>>;
   /** Why the process cannot serve now, by part; empty when it can. */
   notReady(): Promise<Record<string, string>>;
+  /** What else an operator wants to know at /readyz. */
+  details(): Record<string, unknown>;
   readonly log: Logger;
 }
 
@@ -141,7 +143,10 @@ export class HttpDoor {
         .notReady()
         .then((reasons) => {
           const ready = Object.keys(reasons).length === 0;
-          response.status(ready ? 200 : 503).json(ready ? { status: 'ready' } : { status: 'not ready', reasons });
+          const details = this.options.details();
+          response
+            .status(ready ? 200 : 503)
+            .json(ready ? { status: 'ready', ...details } : { status: 'not ready', reasons, ...details });
         })
         .catch(next);
     });

@@ -7,11 +7,15 @@ export type Logger = PinoLogger;
 export type LogLevel = LevelWithSilent;
 
 // Credentials that could reach a log line as part of an object; mail content, subjects and addresses are never logged above debug.
-const SECRET_PATHS = ['password', 'bindPassword', 'token', 'authorization', 'cookie', 'secret'].flatMap((name) => [
-  name,
-  `*.${name}`,
-  `*.*.${name}`,
-]);
+const SECRET_PATHS = [
+  'password',
+  'bindPassword',
+  'relayPassword',
+  'token',
+  'authorization',
+  'cookie',
+  'secret',
+].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
 /** Creates the logger: one JSON object a line on standard output (or `destination`), secrets replaced (rule L8). */
 export function createLogger(level: LogLevel, destination?: NodeJS.WritableStream): Logger {

@@ -14,7 +14,7 @@ import {
 } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { checkCost, extentRule, type OperationLimits } from './limits.js';
 import type { Logger } from './log.js';
 import { maskError } from './mask-error.js';
@@ -84,7 +84,7 @@ function parseDocument(query: string, maxTokens: number): DocumentNode {
 
 /** The WebSocket door: graphql-transport-ws, subscriptions only, for live sessions, with the same limits and masking as HTTP. */
 export class WebSocketDoor {
-  readonly #server = new WebSocketServer({ noServer: true, maxPayload: MAX_FRAME_BYTES, clientTracking: true });
+  readonly #server: WebSocketServer;
   readonly #clients = new Map<WebSocket, Client>();
   // All clients of one application send the same few texts; sharing the parsed form saves each time and memory.
   readonly #documents = new Map<string, DocumentNode>();
@@ -96,6 +96,14 @@ export class WebSocketDoor {
     http: Server,
     private readonly options: WebSocketOptions,
   ) {
+    const settings: ServerOptions & { closeTimeout: number } = {
+      noServer: true,
+      maxPayload: MAX_FRAME_BYTES,
+      clientTracking: true,
+      // A client that does not read cannot read either that it is closed: it is not waited for much longer.
+      closeTimeout: 2 * options.stallMs,
+    };
+    this.#server = new WebSocketServer(settings);
     this.#graphql = this.#serve();
     http.on('upgrade', (request, socket: Duplex, head) => this.#upgrade(request, socket, head));
     this.#sweeper = setInterval(() => void this.#sweep(), Math.min(SWEEP_MS, this.options.stallMs / 2));

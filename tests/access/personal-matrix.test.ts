@@ -165,6 +165,18 @@ describeOnBothDatabases('What people see of their personal Backup', (location: (
     await setDelegation(test.app.database, 'LOADED');
   });
 
+  it('V9: shows no mailbox of another domain, even if a row of the cache gave it', async () => {
+    await setSwitches(test.app.database, ALL_ON);
+    await test.app.database.transaction((transaction) =>
+      transaction.run(
+        `INSERT INTO mailbox_access (domain, person_id, mailbox_id)
+           SELECT 'example.com', p.directory_id, m.directory_id FROM directory_entry p, directory_entry m
+            WHERE p.account_name = 'anna' AND m.account_name = 'board'`,
+      ),
+    );
+    expect(await ask(people.get('anna') as Client)).toEqual(expected('anna', ALL_ON, 'LOADED'));
+  });
+
   it('gives local accounts no personal Backup, whatever their role', async () => {
     await setSwitches(test.app.database, ALL_ON);
     const client = await asAccount(test, 'second', ['Administrator']);

@@ -10,6 +10,8 @@ export interface PolicyRow {
   readonly document: string;
   /** Where the value stands in the answer. */
   readonly path: readonly (string | number)[];
+  /** What the document gives those who are allowed, unless it is data: it asks for something that does not exist. */
+  readonly allowed?: 'DATA' | 'NULL';
   /** The value of a public field that is there without a session, too. */
   readonly withoutSession?: 'DATA' | 'NULL';
 }
@@ -50,6 +52,13 @@ export const POLICY: Readonly<Record<string, PolicyRow>> = {
     demand: [P.SETTINGS_VIEW, P.ACCOUNTS_VIEW],
     document: '{ directoryAccounts(search: "anna") { name } }',
     path: ['directoryAccounts'],
+  },
+  'Query.auditLog': { demand: P.AUDIT_VIEW, document: '{ auditLog { nodes { event } } }', path: ['auditLog'] },
+  'Query.operation': {
+    demand: 'SESSION',
+    document: '{ operation(id: "0") { id } }',
+    path: ['operation'],
+    allowed: 'NULL',
   },
   'Mutation.signIn': {
     demand: 'PUBLIC',
@@ -154,6 +163,42 @@ export const POLICY: Readonly<Record<string, PolicyRow>> = {
     document: 'mutation { synchronizeDirectory(input: { id: "0" }) { userErrors { code } } }',
     path: ['synchronizeDirectory'],
   },
+  'Mutation.sendPersonalMessages': {
+    demand: 'SESSION',
+    document: 'mutation { sendPersonalMessages(input: { ids: [], idempotencyKey: "" }) { userErrors { code } } }',
+    path: ['sendPersonalMessages'],
+  },
+  'Mutation.deletePersonalMessages': {
+    demand: 'SESSION',
+    document: 'mutation { deletePersonalMessages(input: { ids: [] }) { userErrors { code } } }',
+    path: ['deletePersonalMessages'],
+  },
+  'Mutation.restorePersonalMessages': {
+    demand: 'SESSION',
+    document: 'mutation { restorePersonalMessages(input: { ids: [] }) { userErrors { code } } }',
+    path: ['restorePersonalMessages'],
+  },
+  'Mutation.sendBackupMessages': {
+    demand: [P.BACKUP_SEND_TO_RECIPIENTS, P.BACKUP_SEND_TO_ANYONE],
+    document: 'mutation { sendBackupMessages(input: { ids: [], idempotencyKey: "" }) { userErrors { code } } }',
+    path: ['sendBackupMessages'],
+  },
+  'Mutation.deleteBackupMessages': {
+    demand: P.BACKUP_DELETE,
+    document: 'mutation { deleteBackupMessages(input: { ids: [] }) { userErrors { code } } }',
+    path: ['deleteBackupMessages'],
+  },
+  'Mutation.cancelOperation': {
+    demand: 'SESSION',
+    document: 'mutation { cancelOperation(input: { id: "0" }) { userErrors { code } } }',
+    path: ['cancelOperation'],
+  },
+  'Subscription.operationChanged': {
+    demand: 'SESSION',
+    document: 'subscription { operationChanged(id: "0") { id } }',
+    path: ['operationChanged'],
+    allowed: 'NULL',
+  },
   'Subscription.personalBackupChanged': {
     demand: 'SESSION',
     document: 'subscription { personalBackupChanged { kind } }',
@@ -214,22 +259,28 @@ export const FREE_FIELDS: Readonly<Record<string, string>> = {
   PersonalBackupMessageConnection: 'edges nodes pageInfo',
   PersonalBackupMessageEdge: 'cursor node',
   PersonalBackupMessage:
-    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup mailbox to cc viewerCan preview previewUrl',
+    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup sendings mailbox to cc viewerCan preview previewUrl',
   MessageCapabilities: 'previewText previewHtml send delete',
   Capability: 'allowed reason',
   PersonalBackupChange: 'cursor kind mailbox messageId message',
   // Reached through Query.backup and Subscription.backupChanged (BACKUP_VIEW).
-  GlobalBackup: 'changeCursor messages message',
+  GlobalBackup: 'changeCursor messages message storage statistics',
+  BackupStorage: 'usedBytes limitBytes oldestMessageAt messageCount nearlyFull spool',
+  IntakeSpool: 'waiting waitingBytes oldestAt setAside',
+  BackupStatistics: 'messages size byModule byAction buckets',
+  BackupStatisticsBucket: 'startsAt action detectedBy messages size',
+  ModuleStatistics: 'module messages size',
+  ActionStatistics: 'action messages size',
   GlobalBackupMessageConnection: 'edges nodes pageInfo',
   GlobalBackupMessageEdge: 'cursor node',
   GlobalBackupMessage:
-    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup node rules recipients',
+    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup sendings node rules recipients',
   RuleResult: 'name to cc bcc action scanResults reason',
   RecipientState: 'address kind action hidden sent',
   GlobalBackupChange: 'cursor kind messageId message',
   // Parts of messages, for both.
   BackupMessage:
-    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup',
+    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup sendings',
   ScanResult: 'module status scannerVerdict threatNames authentication',
   SenderAuthenticationResult: 'spf dkim dmarc',
   Attachment: 'name type detectedType size',
@@ -239,6 +290,19 @@ export const FREE_FIELDS: Readonly<Record<string, string>> = {
   PersonalBackupSettings: 'version enabled preview deletion sending deliveryFormat removeMessageId groupMailboxes',
   BackupSettings: 'version sizeLimitBytes storagePeriodDays deliveryFormat removeMessageId',
   ApiToken: 'id name scopes createdAt lastUsedAt expiresAt',
+  SendingConnection: 'edges nodes pageInfo',
+  SendingEdge: 'cursor node',
+  Sending:
+    'requestedAt by byName to deliveryFormat messageIdRemoved state attempts lastAttemptAt nextAttemptAt smtpAnswer',
+  // Reached through operations that are the viewer's own, or with BACKUP_VIEW.
+  BackupOperation: 'id kind state total done failed cancelled createdAt startedAt finishedAt results',
+  BackupOperationPayload: 'operation userErrors',
+  OperationResultConnection: 'edges nodes pageInfo',
+  OperationResultEdge: 'cursor node',
+  OperationResult: 'messageId outcome reason smtpAnswer',
+  AuditEntryConnection: 'edges nodes pageInfo',
+  AuditEntryEdge: 'cursor node',
+  AuditEntry: 'id at actor remoteAddress event outcome subject details',
   MessageHeader: 'name value',
   DownloadableAttachment: 'partId name type detectedType size messagePartId url',
   Account: 'id kind login name disabled roles',

@@ -1,7 +1,10 @@
 import { createServices, databaseLocation, type Services } from '../../src/app.js';
 import { Database } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';
+import { PersonalAccessPolicy } from '../../src/services/access/personal-access.js';
+import { PersonalMessages } from '../../src/services/backup/personal-messages.js';
 import { decodeChangeCursor, encodeChangeCursor } from '../../src/services/changes/change-cursor.js';
+import { PersonalChanges } from '../../src/services/changes/personal-changes.js';
 import { topics } from '../../src/services/changes/topics.js';
 import { startTestApp, TEST_AUTHOR, type TestApp } from '../support/app.js';
 import type { Client, Events } from '../support/client.js';
@@ -172,6 +175,57 @@ describeOnBothDatabases('The change feed', (location) => {
     // At least once: the news themselves may come again.
     expect(seen.filter((each, index) => each !== seen[index - 1])).toEqual(['ACCESS', 'For sales', 'For Anna']);
     await events.close();
+  });
+
+  it('loses none of them either when they come while an earlier event is being delivered', async () => {
+    const { feed, personalBackupSettings } = test.app.services;
+    const { version } = await personalBackupSettings.read();
+    await personalBackupSettings.update(version, { groupMailboxes: false }, TEST_AUTHOR);
+    const [person] = await test.app.database.rows<{ id: string }>(
+      "SELECT DISTINCT directory_id AS id FROM directory_entry WHERE account_name = 'anna'",
+    );
+    const directoryId = person?.id ?? '';
+    const policy = new PersonalAccessPolicy(test.app.database);
+    const follower = {
+      sessionId: 0,
+      directoryId,
+      refresh: async () => true,
+      access: () => policy.forPerson(directoryId),
+    };
+    const changes = new PersonalChanges(feed, new PersonalMessages(test.app.database));
+    const leaving = new AbortController();
+    const events = changes.follow(follower, await feed.current(), leaving.signal);
+    const other = await elsewhere();
+    const look = async () => {
+      feed.wake();
+      const { place } = await feed.current();
+      await until(
+        'the feed has been read',
+        () => feed.position.place,
+        (seen) => seen === place,
+      );
+    };
+    // The generator is asked for its next event only when all of what follows has arrived.
+    const first = events.next();
+    await other.store.store(received('Earlier', handOverOf(['anna@example.com'])));
+    await look();
+    const seen = [(await first).value?.copy?.subject];
+    await other.personalBackupSettings.update(version + 1, { groupMailboxes: true }, TEST_AUTHOR);
+    await other.store.store(received('For sales too', handOverOf(['sales@example.com'])));
+    await other.store.store(received('For Anna too', handOverOf(['anna@example.com'])));
+    await look();
+    while (seen.at(-1) !== 'For Anna too') {
+      const { value } = await events.next();
+      seen.push(value ? (value.copy?.subject ?? value.kind) : 'ended');
+    }
+    expect(seen.filter((each, index) => each !== seen[index - 1])).toEqual([
+      'Earlier',
+      'ACCESS',
+      'For sales too',
+      'For Anna too',
+    ]);
+    leaving.abort();
+    await events.return();
   });
 
   it('V4: tells once of a message to two addresses of one person, under the id that the list shows', async () => {
