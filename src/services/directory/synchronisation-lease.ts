@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../entities/database.js';
 import { LdapConnection } from '../../entities/ldap-connection.js';
 import { PublicError } from '../../errors.js';
+import { type SynchronisationState, SynchronisationStatus } from './synchronisation-state.js';
 
 // Another process takes a synchronisation over when its process has been silent for so long.
 const LEASE_MS = 60_000;
@@ -37,12 +38,14 @@ export class SynchronisationLease {
     owner: string,
   ): Promise<SynchronisationLease | undefined> {
     const now = Date.now();
-    const taken = await database.transaction((transaction) =>
-      transaction.run(
+    const taken = await database.transaction(async (transaction) => {
+      const rows = await transaction.run(
         'UPDATE ldap_connection SET lease_owner = ?, lease_until = ?, next_run_at = ? WHERE id = ? AND lease_until < ?',
         [owner, now + LEASE_MS, now, connectionId, now],
-      ),
-    );
+      );
+      if (rows === 1) await showRunning(transaction, connectionId, now);
+      return rows;
+    });
     return taken === 1 ? new SynchronisationLease(database, connectionId, owner) : undefined;
   }
 
@@ -92,3 +95,17 @@ export class SynchronisationLease {
 // Another name or schedule does not make what was read useless.
 const sourceOf = ({ domain, settings, bindPassword, delegationAttributes }: LdapConnection) =>
   JSON.stringify([domain, settings, bindPassword, delegationAttributes]);
+
+/** Whoever hears that a synchronisation was started must not find the end of the one before it. */
+async function showRunning(transaction: Transaction, connectionId: number, now: number): Promise<void> {
+  const [row] = await transaction.rows<{ state: string }>('SELECT state FROM ldap_connection WHERE id = ?', [
+    connectionId,
+  ]);
+  const state: Partial<SynchronisationState> = {
+    ...(JSON.parse(row?.state ?? '{}') as Partial<SynchronisationState>),
+    status: SynchronisationStatus.RUNNING,
+    startedAtMs: now,
+    finishedAtMs: null,
+  };
+  await transaction.run('UPDATE ldap_connection SET state = ? WHERE id = ?', [JSON.stringify(state), connectionId]);
+}
