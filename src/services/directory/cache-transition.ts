@@ -81,12 +81,20 @@ export class CacheTransition {
       'SELECT person_id AS personId, mailbox_id AS mailboxId FROM mailbox_access WHERE domain = ?',
       [domain],
     );
+    const ended = new Map<string, string[]>();
     for (const each of present) {
       if (wanted.delete(keyOf(each))) continue;
-      await this.transaction.run('DELETE FROM mailbox_access WHERE person_id = ? AND mailbox_id = ?', [
-        each.personId,
-        each.mailboxId,
-      ]);
+      const people = ended.get(each.mailboxId);
+      if (people) people.push(each.personId);
+      else ended.set(each.mailboxId, [each.personId]);
+    }
+    for (const [mailboxId, people] of ended) {
+      await inBatches(people, async (batch, marks) => {
+        await this.transaction.run(`DELETE FROM mailbox_access WHERE mailbox_id = ? AND person_id IN (${marks})`, [
+          mailboxId,
+          ...batch,
+        ]);
+      });
     }
     await this.transaction.insert(
       'mailbox_access',
