@@ -182,6 +182,7 @@ async function administrators({ server }: Place): Promise<void> {
     'sender contains, nothing': { sender: 'nobody@nowhere' },
     'subject contains, common': { subject: 'invoice' },
     'subject contains, nothing': { subject: 'no such subject' },
+    'recipient contains, everybody': { recipient: '@example.com' },
     'recipient contains, one mailbox': { recipient: 'person4711@' },
     'recipient contains, nothing': { recipient: 'nobody@nowhere' },
     'detected by one module': { detectedBy: ['ANTI_VIRUS'] },

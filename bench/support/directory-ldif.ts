@@ -24,7 +24,11 @@ const guid = (kind: number, index: number) =>
 
 /** DN of the person with this number. */
 export const personDn = (index: number): string => `cn=Person ${index},ou=people,${SUFFIX}`;
-const groupDn = (index: number) => `cn=Group ${index},ou=groups,${SUFFIX}`;
+/** DN of the group with this number. */
+export const groupDn = (index: number): string => `cn=Group ${index},ou=groups,${SUFFIX}`;
+
+/** DN of the group mailbox with this number. */
+export const mailboxDn = (index: number): string => `cn=Mailbox ${index},ou=mailboxes,${SUFFIX}`;
 
 /** The organisation as slapadd reads it: one group of up to 3,000 people, groups nested ten deep, mailboxes delegated to people and groups. */
 export function directoryLdif({ people, groups, mailboxes }: Organisation): string {
@@ -55,7 +59,7 @@ export function directoryLdif({ people, groups, mailboxes }: Organisation): stri
     const delegates = [personDn((index * 101) % people), personDn((index * 103 + 1) % people)];
     if (groups > 0) delegates.push(groupDn((index * 7) % groups));
     lines.push(
-      `dn: cn=Mailbox ${index},ou=mailboxes,${SUFFIX}\nobjectClass: user\nobjectCategory: person\nobjectGUID:: ${guid(3, index)}\ncn: Mailbox ${index}\nsn: x\n` +
+      `dn: ${mailboxDn(index)}\nobjectClass: user\nobjectCategory: person\nobjectGUID:: ${guid(3, index)}\ncn: Mailbox ${index}\nsn: x\n` +
         `uid: mailbox${index}\nsAMAccountName: mailbox${index}\ndisplayName: Mailbox ${index}\nmail: mailbox${index}@bench.example\nuserAccountControl: 514\n` +
         `${[...new Set(delegates)].map((delegate) => `msExchDelegateListLink: ${delegate}\n`).join('')}${OLD}`,
     );

@@ -155,6 +155,7 @@ export function run(bench: (workplace: Workplace) => Promise<void>): void {
   };
   process.once('SIGINT', () => end(130));
   process.once('SIGTERM', () => end(143));
+  process.once('SIGHUP', () => end(129));
   bench(workplace).then(
     () => end(0),
     (error: unknown) => {
