@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { ArgumentValidationError } from 'type-graphql';
 import { nameFault } from './entities/database.js';
-import { BadInputError, PublicError } from './errors.js';
+import { PublicError } from './errors.js';
 import type { Logger } from './log.js';
 
 // Codes that graphql-js, Apollo and our limits give to what a client did wrong; their messages speak of the document only.
@@ -41,12 +40,6 @@ export function maskError(log: Logger, formatted: GraphQLFormattedError, error: 
   if (origin instanceof PublicError) {
     log[origin.logLevel]({ code: origin.code, ...(origin.cause ? { err: origin.cause } : {}) }, 'operation refused');
     return { message: origin.message, ...place, extensions: { code: origin.code, ...origin.details } };
-  }
-  if (origin instanceof ArgumentValidationError) {
-    const field =
-      (origin.extensions['validationErrors'] as { property?: string }[] | undefined)?.[0]?.property ?? 'input';
-    const refusal = new BadInputError(field, `${field} is not valid: it is too long, or of a wrong form.`);
-    return { message: refusal.message, ...place, extensions: { code: refusal.code, ...refusal.details } };
   }
   const code = formatted.extensions?.['limit'] ?? formatted.extensions?.['code'];
   // An error of graphql-js that happened at no place of the answer is about the document or a variable; at a place it is

@@ -8,6 +8,8 @@ import { requireFilter } from './filter-text.js';
 const HOST_NAME =
   /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*\.?$/;
 const ATTRIBUTE_NAME = /^(?:[A-Za-z][A-Za-z0-9-]{0,127}|\d+(?:\.\d+){1,20})$/;
+// Longer texts are no names, passwords or certificates, and would be kept, encrypted and sent with every connection.
+const MAX_LENGTHS = { bindName: 1024, bindPassword: 1024, caPem: 100_000 } as const;
 const MAX_SERVERS = 8;
 const MAX_DELEGATION_ATTRIBUTES = 5;
 const FILTERS = ['personFilter', 'groupFilter', 'contactFilter'] as const;
@@ -42,6 +44,10 @@ export function validateSettings(settings: LdapConnectionSettings): LdapConnecti
       'delegationAttributes',
       `At most ${MAX_DELEGATION_ATTRIBUTES} delegation attributes can be used.`,
     );
+  }
+  for (const [field, most] of Object.entries(MAX_LENGTHS)) {
+    if ((settings[field as keyof typeof MAX_LENGTHS]?.length ?? 0) > most)
+      throw new BadInputError(field, `${field} must have at most ${most} characters.`);
   }
   for (const field of FILTERS) {
     const filter = settings.overrides[field];

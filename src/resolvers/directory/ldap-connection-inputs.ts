@@ -1,5 +1,4 @@
 import { Field, ID, InputType, Int } from 'type-graphql';
-import { Length, MaxLength } from 'class-validator';
 import type { LdapConnectionSettings } from '../../ldap/connection-settings.js';
 import { readSchedule, type Schedule } from '../../services/directory/schedule.js';
 import { given } from '../given.js';
@@ -9,7 +8,6 @@ import { AddressAttributes, DirectoryPreset, ScheduleKind, TlsMode } from './dir
 @InputType({ description: 'One directory server.' })
 export class LdapServerInput {
   @Field({ description: 'Host name, as the certificate of the server names it.' })
-  @MaxLength(253)
   host!: string;
 
   @Field(() => Int, { nullable: true, description: 'Port; null: 636 for LDAPS, 389 otherwise.' })
@@ -76,7 +74,6 @@ export class ScheduleInput {
 @InputType({ description: 'Everything that is needed to read one directory (rule L1).' })
 export class LdapSettingsInput {
   @Field({ description: "DNS name of the directory's domain." })
-  @Length(1, 253)
   domain!: string;
 
   @Field(() => [LdapServerInput], {
@@ -95,21 +92,18 @@ export class LdapSettingsInput {
     nullable: true,
     description: 'Certificates (PEM) of the authorities to trust; null: those of the system.',
   })
-  @MaxLength(100_000)
   caPem?: string | null;
 
   @Field({ description: 'Where people and groups are searched, such as DC=example,DC=com (RFC 4514).' })
   baseDn!: string;
 
   @Field({ description: 'Name of the account that reads the directory: DN, user principal name, or DOMAIN\\name.' })
-  @MaxLength(1024)
   bindName!: string;
 
   @Field(() => String, {
     nullable: true,
     description: 'Its password; kept encrypted and never shown (rule L8). In an update null keeps the stored one.',
   })
-  @MaxLength(1024)
   bindPassword?: string | null;
 
   @Field(() => AddressAttributes, {

@@ -1,5 +1,4 @@
 import { Field, ID, InputType } from 'type-graphql';
-import { MaxLength } from 'class-validator';
 import { Permission } from '../../entities/permission.js';
 
 /** A new local account. */
@@ -12,7 +11,6 @@ export class CreateAccountInput {
   name!: string;
 
   @Field({ description: 'Password, at least 10 characters; only its scrypt hash is kept.' })
-  @MaxLength(2000)
   password!: string;
 
   @Field(() => [ID], { defaultValue: [], description: 'Roles to give to it.' })
@@ -29,7 +27,6 @@ export class UpdateAccountInput {
   name?: string | null;
 
   @Field(() => String, { nullable: true, description: 'A new password; ends its sessions.' })
-  @MaxLength(2000)
   password?: string | null;
 
   @Field(() => Boolean, { nullable: true, description: 'Whether it cannot sign in; ends its sessions.' })
@@ -103,10 +100,8 @@ export class DeleteRoleInput {
 @InputType({ description: "One's own new password; only for local accounts." })
 export class ChangePasswordInput {
   @Field({ description: 'The password now.' })
-  @MaxLength(2000)
   currentPassword!: string;
 
   @Field({ description: 'The new one, at least 10 characters.' })
-  @MaxLength(2000)
   newPassword!: string;
 }

@@ -1,5 +1,4 @@
 import { Arg, Ctx, Field, InputType, Mutation, ObjectType, Query, Resolver } from 'type-graphql';
-import { Length } from 'class-validator';
 import { DateTimeScalar } from '../../entities/scalars.js';
 import type { Database } from '../../entities/database.js';
 import { recordAudit } from '../../services/audit/audit-log.js';
@@ -16,11 +15,9 @@ export class SignInInput {
     description:
       'Login of a local account; or user principal name, DOMAIN\\name, account name or mail address of a person.',
   })
-  @Length(0, 400)
   login!: string;
 
   @Field({ description: 'The password; never stored and never logged (rule L8).' })
-  @Length(0, 2000)
   password!: string;
 }
 

@@ -149,7 +149,9 @@ export class Accounts {
   ): Promise<void> {
     checkNewPassword('newPassword', next);
     const account = await this.database.manager.findOneBy(Account, { id: accountId });
-    if (!account || !(await verifyPassword(current, account.passwordHash))) {
+    // A longer one was never accepted, and hashing megabytes would cost as much as an attacker likes.
+    const possible = current.length <= MAX_PASSWORD_LENGTH;
+    if (!account || !possible || !(await verifyPassword(current, account.passwordHash))) {
       throw new BadInputError('currentPassword', 'currentPassword is not right.');
     }
     const passwordHash = await hashPassword(next);
