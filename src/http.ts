@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { isIP } from 'node:net';
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
@@ -117,7 +118,11 @@ export class HttpDoor {
   }
 
   /** The address of the client, behind the proxies that are trusted. */
-  readonly remoteAddress = (request: IncomingMessage): string => proxyAddr(request, this.#trusted);
+  readonly remoteAddress = (request: IncomingMessage): string => {
+    const address = proxyAddr(request, this.#trusted);
+    // Whoever may speak for a trusted proxy can write anything into X-Forwarded-For.
+    return isIP(address) > 0 ? address : (request.socket.remoteAddress ?? '');
+  };
 
   #route(): void {
     const { path, origins, routers, log } = this.options;
@@ -236,11 +241,21 @@ function costPlugin(schema: GraphQLSchema, limits: OperationLimits): ApolloServe
               extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
             });
           }
-          if (operation) checkCost(schema, limits, document, operation, request.variables ?? {});
+          if (operation) asClientError(() => checkCost(schema, limits, document, operation, request.variables ?? {}));
           return Promise.resolve();
         },
       }),
   };
+}
+
+/** Gives refusals their status: Apollo Server would answer 500 to what a plugin throws, and clients would try again. */
+function asClientError(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof GraphQLError) error.extensions['http'] ??= { status: 400 };
+    throw error;
+  }
 }
 
 /** Answers what never reached GraphQL: bodies that are too large or no JSON, and faults. */

@@ -168,6 +168,8 @@ describe('Limits of operations', () => {
     async (_what, { query, subscription, variables, code, message }) => {
       const http = await overHttp(query, variables);
       expect(http).toMatchObject({ code, message: expect.stringContaining(message) as string });
+      // Clients and proxies would send again what was answered with 500.
+      expect(http.status).toBeLessThan(500);
       const socket = await WireSocket.admitted(test.url, token);
       expect(await socket.refusal(subscription, variables)).toEqual({
         code,

@@ -107,6 +107,20 @@ describe('The HTTP door', () => {
       ],
       ['a subscription', '{"query": "subscription { backupChanged { kind } }"}', json, 400, 'BAD_REQUEST'],
       [
+        'a variable of the wrong type',
+        '{"query": "query ($first: Int) { viewer { personalBackup { own { messages(first: $first) { nodes { id } } } } } }", "variables": {"first": "x"}}',
+        json,
+        400,
+        'BAD_USER_INPUT',
+      ],
+      [
+        'a required variable that is missing',
+        '{"query": "query ($id: ID!) { operation(id: $id) { id } }"}',
+        json,
+        400,
+        'BAD_USER_INPUT',
+      ],
+      [
         'a persisted query',
         '{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "00"}}}',
         json,
