@@ -264,6 +264,13 @@ describe('Sign-in behind https and a proxy', () => {
     expect((await attempt('x4', 'wrong', '198.51.100.99, 203.0.113.1')).code).toBe('TOO_MANY_REQUESTS');
     expect((await attempt('x5', 'wrong', '203.0.113.2')).code).toBe('CREDENTIALS_REFUSED');
   });
+
+  it('takes what is no address for the address of the proxy, however it is spelt', async () => {
+    const codes: (string | undefined)[] = [];
+    for (const name of ['unknown', 'x'.repeat(200), '\u00e4', '_hidden'])
+      codes.push((await attempt(`y${name}`, 'wrong', `${name}, 127.0.0.1`)).code);
+    expect(codes).toEqual(['CREDENTIALS_REFUSED', 'CREDENTIALS_REFUSED', 'TOO_MANY_REQUESTS', 'TOO_MANY_REQUESTS']);
+  });
 });
 
 describe('Sign-in without a trusted proxy', () => {
