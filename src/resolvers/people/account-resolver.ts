@@ -1,4 +1,5 @@
 import { Arg, Authorized, Ctx, Field, ID, Int, Mutation, ObjectType, Query, Resolver } from 'type-graphql';
+import { isAscii } from '../../entities/ascii.js';
 import { Permission } from '../../entities/permission.js';
 import { RoleSubjectKind } from '../../entities/role-assignment.js';
 import { BadInputError } from '../../errors.js';
@@ -213,7 +214,9 @@ export class AccountResolver {
   ): Promise<AssignRolePayload> {
     return attempt(
       async () => {
-        const [account] = await this.directory.find([input.directoryAccountId]);
+        const [account] = isAscii(input.directoryAccountId)
+          ? await this.directory.find([input.directoryAccountId])
+          : [];
         if (!account) throw new BadInputError('directoryAccountId', 'The directory has no such person or group.');
         const kind = account.kind === 'GROUP' ? RoleSubjectKind.GROUP : RoleSubjectKind.PERSON;
         await this.roleService.assign(
@@ -237,11 +240,13 @@ export class AccountResolver {
   ): Promise<WithdrawRolePayload> {
     return attempt(
       async () => ({
-        withdrawn: await this.roleService.withdraw(
-          readId(input.roleId, 'role', 'roleId'),
-          input.directoryAccountId,
-          context.author,
-        ),
+        withdrawn:
+          isAscii(input.directoryAccountId) &&
+          (await this.roleService.withdraw(
+            readId(input.roleId, 'role', 'roleId'),
+            input.directoryAccountId,
+            context.author,
+          )),
         userErrors: [],
       }),
       (userErrors): WithdrawRolePayload => ({ withdrawn: false, userErrors }),

@@ -1,3 +1,4 @@
+import { isAscii } from '../../entities/ascii.js';
 import type { Database, SqlValue } from '../../entities/database.js';
 import { type Page, type PageOf, pageOf } from '../backup/message-order.js';
 
@@ -30,13 +31,16 @@ export interface StoredAuditEntry {
 // Entries of one transaction; short, so that writers of new entries do not wait.
 const PRUNED_AT_ONCE = 1_000;
 
+/** The condition for a column of ASCII text; other texts stand in none of its rows. */
+const ascii = (column: string, text: Given<string>) => (isAscii(text ?? '') ? `${column} = ?` : '? = NULL');
+
 function narrowed(filter: AuditFilter): { condition: string; parameters: SqlValue[] } {
   const criteria: [string, SqlValue | undefined][] = [
     ['actor = ?', filter.actor ?? undefined],
-    ['event = ?', filter.event ?? undefined],
-    ['outcome = ?', filter.outcome ?? undefined],
+    [ascii('event', filter.event), filter.event ?? undefined],
+    [ascii('outcome', filter.outcome), filter.outcome ?? undefined],
     ['subject = ?', filter.subject ?? undefined],
-    ['remote_address = ?', filter.remoteAddress ?? undefined],
+    [ascii('remote_address', filter.remoteAddress), filter.remoteAddress ?? undefined],
     ['at >= ?', filter.from?.getTime()],
     ['at <= ?', filter.to?.getTime()],
   ];

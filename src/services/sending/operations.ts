@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { isAscii } from '../../entities/ascii.js';
 import type { Database, Transaction } from '../../entities/database.js';
 import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js';
 import type { DeliveryFormat } from '../../entities/delivery-format.js';
@@ -138,9 +139,10 @@ export class Operations {
 
   /** One operation by its public id. */
   async find(publicId: string): Promise<Operation | null> {
+    if (!isAscii(publicId)) return null;
     const [row] = await this.database.rows<OperationRow>(
       `SELECT ${OPERATION_COLUMNS} FROM operation WHERE public_id = ?`,
-      [publicId.slice(0, 36)],
+      [publicId],
     );
     return row ? operationOf(row) : null;
   }
