@@ -65,6 +65,7 @@ import { AccountList } from './services/session/account-list.js';
 import { Accounts } from './services/session/accounts.js';
 import { ApiTokens } from './services/session/api-tokens.js';
 import { ensureFirstAdministrator } from './services/session/first-administrator.js';
+import { PasswordHasher } from './services/session/password-hasher.js';
 import { Roles } from './services/session/roles.js';
 import { SessionStore } from './services/session/session-store.js';
 import { SignIn } from './services/session/sign-in.js';
@@ -158,7 +159,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 
 async function start(config: Config, log: Logger, database: Database): Promise<App> {
   await database.migrate();
-  const oneTimePassword = await ensureFirstAdministrator(database, config.adminLogin, config.adminPassword);
+  const passwords = new PasswordHasher(config.passwordCostLog2);
+  const oneTimePassword = await ensureFirstAdministrator(database, passwords, config.adminLogin, config.adminPassword);
   const services = createServices(config, log, database);
   const { feed } = services;
   await feed.start();
@@ -177,6 +179,7 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
     sessions,
     throttle,
     new DirectorySignIn(database, feed, services.connections),
+    passwords,
     log,
   );
   const directoryAccounts = new DirectoryAccounts(database);
@@ -227,7 +230,7 @@ async function start(config: Config, log: Logger, database: Database): Promise<A
     new SessionResolver(database, sessions, signIn),
     new AccountResolver(
       new AccountList(database, directoryAccounts),
-      new Accounts(database, feed),
+      new Accounts(database, feed, passwords),
       new Roles(database, feed),
       directoryAccounts,
     ),

@@ -56,6 +56,11 @@ const schema = z.strictObject({
     .string()
     .default('')
     .describe('Password of the first local administrator; empty: a one-time password is printed at the first start.'),
+  passwordCostLog2: whole(14, 20)
+    .default(17)
+    .describe(
+      'Cost of hashing local passwords: binary logarithm of N of scrypt (RFC 7914); 17 takes about 0.3 s and 128 MiB.',
+    ),
   secretKey: z
     .string()
     .default('')

@@ -9,6 +9,7 @@ import { connectionsTo } from '../../src/ldap/embedded/example-connections.js';
 import { exampleOrganisation } from '../../src/ldap/embedded/organisation.js';
 import { createLogger } from '../../src/log.js';
 import { ensureFirstAdministrator } from '../../src/services/session/first-administrator.js';
+import { PasswordHasher } from '../../src/services/session/password-hasher.js';
 import { tokenHash } from '../../src/services/session/secret-token.js';
 import { fillMessages } from './seed-messages.js';
 import { addressOf, aliasOf, type Amount, digest, DOMAIN, groupAddressOf, sessionToken } from './seed-names.js';
@@ -69,7 +70,7 @@ async function prepare(url: string, scratch: string, amount: Amount): Promise<Ac
   const database = await Database.open({ kind: 'mysql', url, connections: 2 });
   try {
     await database.migrate();
-    await ensureFirstAdministrator(database, 'admin', 'bench');
+    await ensureFirstAdministrator(database, new PasswordHasher(17), 'admin', 'bench');
     const services = createServices(config, log, database);
     const author = { actor: 'system', remoteAddress: '' } as const;
     const [settings] = connectionsTo(exampleOrganisation, 1);

@@ -50,6 +50,8 @@ export async function startTestApp(
       adminPassword: ADMIN_PASSWORD,
       logLevel: (process.env['TEST_LOG'] ?? 'silent') as Config['logLevel'],
       changePollMs: 50,
+      // The least that is accepted: dozens of servers hash the administrator's password.
+      passwordCostLog2: 14,
       // However slow the machine is, messages go into the database and not into the spool.
       intakeStoreLimitMs: 600_000,
       ...overrides,

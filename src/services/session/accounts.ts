@@ -8,7 +8,7 @@ import type { ChangeFeed, NewChange } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
 import type { ChangeAuthor } from '../settings/personal-backup-settings-service.js';
 import { renewGrantedRoles } from './granted-roles.js';
-import { hashPassword, verifyPassword } from './password-hash.js';
+import type { PasswordHasher } from './password-hasher.js';
 import { loginKey } from './sign-in.js';
 
 /** What a new local account is to be. */
@@ -54,6 +54,7 @@ export class Accounts {
   constructor(
     private readonly database: Database,
     private readonly changes: ChangeFeed,
+    private readonly passwords: PasswordHasher,
   ) {}
 
   /** Adds a local account; throws BAD_USER_INPUT that names the field. */
@@ -66,7 +67,7 @@ export class Accounts {
     }
     if (name === '' || name.length > 255) throw new BadInputError('name', 'name must have 1 to 255 characters.');
     checkNewPassword('password', input.password);
-    const passwordHash = await hashPassword(input.password);
+    const passwordHash = await this.passwords.hash(input.password);
     return this.#change(author, 'ACCOUNT_CREATE', `account:${login}`, async (transaction) => {
       const account = transaction.manager.create(Account, {
         login,
@@ -92,7 +93,7 @@ export class Accounts {
     const name = change.name?.trim();
     if (name !== undefined && (name === '' || name.length > 255))
       throw new BadInputError('name', 'name must have 1 to 255 characters.');
-    const passwordHash = change.password === undefined ? undefined : await hashPassword(change.password);
+    const passwordHash = change.password === undefined ? undefined : await this.passwords.hash(change.password);
     const account = await this.database.manager.findOneBy(Account, { id });
     if (!account) throw unknownAccount();
     const details = {
@@ -151,10 +152,10 @@ export class Accounts {
     const account = await this.database.manager.findOneBy(Account, { id: accountId });
     // A longer one was never accepted, and hashing megabytes would cost as much as an attacker likes.
     const possible = current.length <= MAX_PASSWORD_LENGTH;
-    if (!account || !possible || !(await verifyPassword(current, account.passwordHash))) {
+    if (!account || !possible || !(await this.passwords.verify(current, account.passwordHash))) {
       throw new BadInputError('currentPassword', 'currentPassword is not right.');
     }
-    const passwordHash = await hashPassword(next);
+    const passwordHash = await this.passwords.hash(next);
     await this.#change(author, 'PASSWORD_CHANGE', `account:${account.login}`, async (transaction) => {
       await transaction.manager.update(Account, { id: accountId }, { passwordHash });
       return { result: undefined, news: await endSessions(transaction, accountId, sessionId) };

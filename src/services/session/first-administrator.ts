@@ -5,7 +5,7 @@ import { Permission } from '../../entities/permission.js';
 import { Role } from '../../entities/role.js';
 import { RoleAssignment, RoleSubjectKind } from '../../entities/role-assignment.js';
 import { renewGrantedRoles } from './granted-roles.js';
-import { hashPassword } from './password-hash.js';
+import type { PasswordHasher } from './password-hasher.js';
 import { loginKey } from './sign-in.js';
 
 /** The roles that every installation has; they can be neither changed nor deleted. */
@@ -21,13 +21,14 @@ export const PREDEFINED_ROLES: Readonly<Record<string, readonly Permission[]>> =
  */
 export async function ensureFirstAdministrator(
   database: Database,
+  passwords: PasswordHasher,
   login: string,
   configuredPassword: string,
 ): Promise<string | undefined> {
   const [existing] = await database.rows<{ count: number }>('SELECT count(*) AS count FROM account');
   if (existing?.count) return undefined;
   const password = configuredPassword || randomBytes(15).toString('base64url');
-  const passwordHash = await hashPassword(password);
+  const passwordHash = await passwords.hash(password);
   return database.transaction(async (transaction) => {
     const accounts = await transaction.rows('SELECT id FROM account LIMIT 1');
     if (accounts.length > 0) return undefined;

@@ -3,7 +3,7 @@ import { Account } from '../../entities/account.js';
 import { BadInputError, PublicError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { recordAudit } from '../audit/audit-log.js';
-import { verifyPassword } from './password-hash.js';
+import type { PasswordHasher } from './password-hasher.js';
 import type { OpenedSession, SessionOwner, SessionStore } from './session-store.js';
 import type { SignInThrottle } from './sign-in-throttle.js';
 import { auditActor } from './viewer.js';
@@ -45,6 +45,7 @@ export class SignIn {
     private readonly sessions: SessionStore,
     private readonly throttle: SignInThrottle,
     private readonly directory: DirectoryPasswords,
+    private readonly passwords: PasswordHasher,
     private readonly log: Logger,
   ) {}
 
@@ -87,7 +88,7 @@ export class SignIn {
   ): Promise<{ owner: SessionOwner } | { failure: SignInFailure } | { cause: unknown }> {
     const account = await this.database.manager.findOneBy(Account, { loginKey: key });
     if (account) {
-      if (!(await verifyPassword(password, account.passwordHash))) return { failure: 'WRONG_PASSWORD' };
+      if (!(await this.passwords.verify(password, account.passwordHash))) return { failure: 'WRONG_PASSWORD' };
       if (account.disabled) return { failure: 'DISABLED' };
       return { owner: { accountId: account.id, directoryId: null, login: account.login, name: account.name } };
     }
@@ -97,7 +98,7 @@ export class SignIn {
     }
     if (answer.outcome === 'UNAVAILABLE') return { cause: answer.cause };
     // Every failure takes as long as a wrong password of a local account, so that time tells nothing about names.
-    await verifyPassword(password, '');
+    await this.passwords.verify(password, '');
     return { failure: answer.outcome };
   }
 
