@@ -3,13 +3,21 @@ import { MessageTreeBuilder, type ReadingPurpose } from '../../src/services/prev
 import { renderHtml } from '../../src/services/preview/render-html.js';
 import { renderText, type Rendering } from '../../src/services/preview/render-text.js';
 
+const HEAD = 'From: sender@example.net\r\nTo: anna@example.com\r\nSubject: Test\r\nMIME-Version: 1.0\r\n';
+
+const htmlPart = (html: string) =>
+  'Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n' +
+  Buffer.from(html, 'utf8').toString('base64').replace(/.{76}/g, '$&\r\n');
+
 /** A message of one HTML part. */
 export function htmlMessage(html: string): Buffer {
-  return Buffer.concat([
-    Buffer.from('From: sender@example.net\r\nTo: anna@example.com\r\nSubject: Test\r\nMIME-Version: 1.0\r\n'),
-    Buffer.from('Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n'),
-    Buffer.from(Buffer.from(html, 'utf8').toString('base64').replace(/.{76}/g, '$&\r\n')),
-  ]);
+  return Buffer.from(HEAD + htmlPart(html));
+}
+
+/** A message of several HTML parts, one shown after the other. */
+export function htmlParts(htmls: readonly string[]): Buffer {
+  const parts = htmls.map((html) => `--b\r\n${htmlPart(html)}\r\n`);
+  return Buffer.from(`${HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts.join('')}--b--\r\n`);
 }
 
 /** Reads a message in this thread, in pieces of the given size; the size must never matter. */

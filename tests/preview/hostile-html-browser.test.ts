@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { PREVIEW_CONTENT_SECURITY_POLICY } from '../../src/services/preview/html-document.js';
-import { htmlMessage, renderHere } from './compose-message.js';
+import { escapeHtml } from '../../src/services/preview/show-link-targets.js';
+import { htmlParts, renderHere } from './compose-message.js';
 import { VECTORS } from './vectors/index.js';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -28,12 +29,36 @@ const CONTROLS = VECTORS.filter(({ name }) => /^(remote: an? |style: url|style s
 
 type Delivery = 'sandboxed' | 'bare' | 'raw';
 
-const vectorsOf = (kind: Delivery) => (kind === 'raw' ? CONTROLS : VECTORS);
+// Vectors that share a message: nothing of one may reach the next, and fewer frames are quicker.
+const VECTORS_PER_MESSAGE = { sandboxed: 8, bare: 3 };
+
+interface Shown {
+  readonly source: Buffer;
+  /** Ordinary vectors must not be answered as text; a whole message may turn out to be one. */
+  readonly mode: 'HTML' | 'ANY';
+}
+
+function composeAll(kind: Delivery, beacon: string): Shown[] {
+  if (kind === 'raw')
+    return CONTROLS.map(({ html }) => ({ source: Buffer.from(withBeacon(html, beacon)), mode: 'ANY' }));
+  const size = VECTORS_PER_MESSAGE[kind];
+  const plain = VECTORS.filter(({ message }) => !message).map(({ html }) => withBeacon(html, beacon));
+  const groups = Array.from({ length: Math.ceil(plain.length / size) }, (_, at) =>
+    plain.slice(at * size, (at + 1) * size),
+  );
+  return [
+    ...groups.map((group): Shown => ({ source: htmlParts(group), mode: 'HTML' })),
+    ...VECTORS.flatMap(({ message }): Shown[] => (message ? [{ source: message(beacon), mode: 'ANY' }] : [])),
+  ];
+}
+
+const withBeacon = (html: string, beacon: string) => html.replaceAll('%BEACON%', beacon);
 
 /** Serves each vector as a client would (sandboxed), without any protection around it (bare), and unsanitised (raw). */
 class PreviewSite {
   private readonly server: Server;
   readonly asked: string[] = [];
+  private readonly messages = new Map<Delivery, readonly Shown[]>();
 
   constructor() {
     this.server = createServer((request, response) => {
@@ -41,7 +66,7 @@ class PreviewSite {
       const [, kind = '', index = ''] = path.split('/');
       response.setHeader('Content-Type', 'text/html; charset=utf-8');
       if (kind === 'list') return void response.end(this.list(index as Delivery, Number(path.split('/')[3])));
-      if (kind === 'sandboxed' || kind === 'bare' || kind === 'raw') {
+      if ((kind === 'sandboxed' || kind === 'bare' || kind === 'raw') && /^\d+$/.test(index)) {
         if (kind === 'sandboxed') response.setHeader('Content-Security-Policy', PREVIEW_CONTENT_SECURITY_POLICY);
         return void response.end(this.document(kind, Number(index)));
       }
@@ -60,22 +85,27 @@ class PreviewSite {
     return new Promise((resolve) => this.server.close(resolve));
   };
 
+  messagesOf(kind: Delivery): readonly Shown[] {
+    const known = this.messages.get(kind) ?? composeAll(kind, `${this.origin}/beacon`);
+    this.messages.set(kind, known);
+    return known;
+  }
+
   private list(kind: Delivery, page: number): string {
     const sandbox = kind === 'sandboxed' ? ' sandbox' : '';
-    const frames = vectorsOf(kind)
-      .slice(page * FRAMES_PER_PAGE, (page + 1) * FRAMES_PER_PAGE)
-      .map(
-        (_vector, at) =>
-          `<iframe${sandbox} width=300 height=200 src="/${kind}/${page * FRAMES_PER_PAGE + at}"></iframe>`,
-      );
+    const frames = this.messagesOf(kind)
+      .map((_message, at) => `<iframe${sandbox} width=300 height=200 src="/${kind}/${at}"></iframe>`)
+      .slice(page * FRAMES_PER_PAGE, (page + 1) * FRAMES_PER_PAGE);
     return `<!DOCTYPE html><title>list</title><link rel=icon href="data:,">${frames.join('')}`;
   }
 
   private document(kind: Delivery, index: number): string {
-    const html = (vectorsOf(kind)[index]?.html ?? '').replaceAll('%BEACON%', `${this.origin}/beacon`);
-    if (kind === 'raw') return html;
-    const { content, mode } = renderHere(htmlMessage(html), 'HTML');
-    if (mode !== 'HTML') throw new Error(`Vector ${index} was not rendered as HTML.`);
+    const message = this.messagesOf(kind)[index];
+    if (!message) throw new Error(`There is no message ${index}.`);
+    if (kind === 'raw') return message.source.toString();
+    const { content, mode } = renderHere(message.source, 'HTML');
+    if (message.mode === 'HTML' && mode !== 'HTML') throw new Error(`Message ${index} was not rendered as HTML.`);
+    if (mode !== 'HTML') return `<!DOCTYPE html><pre>${escapeHtml(content)}</pre>`;
     return kind === 'bare' ? content.replace(/<meta http-equiv="Content-Security-Policy"[^>]*>/, '') : content;
   }
 }
@@ -111,16 +141,36 @@ const TOUCH = `for (const element of document.querySelectorAll('body *')) {
   element.focus();
   element.click();
 }`;
+/** What the browser's own tree and layout have that they must not: it may read markup otherwise than any parser of ours. */
+const INSPECT = `(() => {
+  const found = [];
+  const tell = (what, element) => found.push(what + ' ' + element.outerHTML.slice(0, 120));
+  const box = document.documentElement.getBoundingClientRect();
+  for (const element of document.querySelectorAll('body *')) {
+    const style = getComputedStyle(element);
+    const isOurs = element.matches('.mail, .target, .blocked');
+    if (element.namespaceURI !== 'http://www.w3.org/1999/xhtml') tell('foreign', element);
+    if (element.closest('a, form, input, button, select, textarea, iframe, object, embed, script, style, link, meta, base, dialog, details'))
+      tell('element', element);
+    if (element.tabIndex >= 0 || element.isContentEditable) tell('focusable', element);
+    if (!isOurs && style.position !== 'static') tell('position', element);
+    if (!isOurs && style.zIndex !== 'auto') tell('z-index', element);
+    if (style.transform !== 'none' || style.animationName !== 'none' || style.filter !== 'none' || style.zoom !== '1') tell('effect', element);
+    if (style.backgroundImage !== 'none' || style.listStyleImage !== 'none' || !/^(auto|default)$/.test(style.cursor)) tell('image', element);
+    if (/^-/.test(style.marginTop + style.marginLeft + style.textIndent)) tell('negative', element);
+    if (!/^(none|open-quote)$/.test(getComputedStyle(element, '::before').content)) tell('inserted', element);
+    if (element.matches('.target') && (style.visibility !== 'visible' || parseFloat(style.fontSize) < 10)) tell('hidden target', element);
+    if (element.closest('body > *').getBoundingClientRect().width > box.width) tell('outside', element);
+  }
+  return found;
+})()`;
 /** Two frames painted: what styles load is asked for by then. */
 const PAINT = 'new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))';
 
-async function touchEverything(page: Page): Promise<void> {
-  await Promise.all(
-    page
-      .frames()
-      .filter((frame) => frame !== page.mainFrame())
-      .map((frame) => frame.evaluate(TOUCH)),
-  );
+/** Runs a script in every frame of a page. */
+async function inEveryFrame<Result>(page: Page, script: string): Promise<Result[]> {
+  const frames = page.frames().filter((frame) => frame !== page.mainFrame());
+  return Promise.all(frames.map((frame) => frame.evaluate<Result>(script)));
 }
 
 const suite = isThere || process.env['REQUIRE_SERVICES'] ? describe : describe.skip;
@@ -145,11 +195,14 @@ suite(
     async function show(kind: Delivery): Promise<string[]> {
       const events: string[] = [];
       site.asked.length = 0;
-      for (let at = 0; at * FRAMES_PER_PAGE < vectorsOf(kind).length; at++) {
+      for (let at = 0; at * FRAMES_PER_PAGE < site.messagesOf(kind).length; at++) {
         const page = await browser.newPage();
         const seen = record(page, site.origin);
         await page.goto(`${site.origin}/list/${kind}/${at}`, { waitUntil: 'load', timeout: 30_000 });
-        if (kind !== 'raw') await touchEverything(page);
+        if (kind !== 'raw') {
+          events.push(...(await inEveryFrame<string[]>(page, INSPECT)).flat());
+          await inEveryFrame(page, TOUCH);
+        }
         await page.evaluate(PAINT);
         events.push(...seen);
         await page.close();

@@ -1,6 +1,6 @@
 import { parseDocument } from 'htmlparser2';
 import { htmlMessage, renderHere } from './compose-message.js';
-import { LARGE_VECTORS, VECTORS, type HostileVector } from './vectors/index.js';
+import { composeVector, LARGE_VECTORS, VECTORS, type HostileVector } from './vectors/index.js';
 
 // Written apart from the lists of the product on purpose: a mistake there must not excuse itself here.
 const SAFE_ELEMENTS = new Set(
@@ -56,9 +56,8 @@ function findUnsafe(elements: readonly Element[]): string[] {
   return unsafe;
 }
 
-function inspect(vector: HostileVector): void {
-  const html = vector.html.replaceAll('%BEACON%', 'http://beacon.example');
-  const preview = renderHere(htmlMessage(html), 'HTML');
+function inspect(vector: HostileVector): string {
+  const preview = renderHere(composeVector(vector, 'http://beacon.example'), 'HTML');
   const { markup, elements, text } = readBody(preview.mode === 'HTML' ? preview.content : '');
   expect(findUnsafe(elements)).toEqual([]);
   // A link's true target must be told, so what stands in it is no survivor.
@@ -69,6 +68,7 @@ function inspect(vector: HostileVector): void {
     expect(isHarmlessText || gone.startsWith('<') ? tags : remainder).not.toContain(gone);
   }
   if (vector.shown !== undefined) expect(preview.mode === 'HTML' ? text : preview.content).toContain(vector.shown);
+  return preview.mode;
 }
 
 describe('hostile HTML', () => {
@@ -78,13 +78,14 @@ describe('hostile HTML', () => {
     expect(names.length).toBeGreaterThanOrEqual(150);
   });
 
-  it.each(VECTORS.map((vector) => [vector.name, vector] as const))('P4: %s does not survive', (_name, vector) =>
-    inspect(vector),
-  );
+  it.each(VECTORS.map((vector) => [vector.name, vector] as const))('P4: %s does not survive', (_name, vector) => {
+    const mode = inspect(vector);
+    if (!vector.message) expect(mode).toBe('HTML');
+  });
 
-  it.each(LARGE_VECTORS.map((vector) => [vector.name, vector] as const))('P4: %s is answered', (_name, vector) =>
-    inspect(vector),
-  );
+  it.each(LARGE_VECTORS.map((vector) => [vector.name, vector] as const))('P4: %s is answered', (_name, vector) => {
+    inspect(vector);
+  });
 
   it.each([
     ['an image', '<img src="http://beacon.example/1.png">', 1],

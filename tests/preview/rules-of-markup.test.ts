@@ -83,7 +83,16 @@ describe('links', () => {
     ['/relative', 'x', '/relative', 1],
     ['#top', 'x', '', 0],
     ['', 'x', '', 0],
-    ['http://', 'x', 'http:…', 1],
+    ['http://', 'x', 'http://', 1],
+    ['https://bank.example%40evil.example/', 'x', 'https://bank.example%40evil.example/', 1],
+    ['https://evil.example/', 'Go to https://bank.example now', 'https://evil.example', 1],
+    ['https://evil.example/', '[bank.example]', 'https://evil.example', 1],
+    ['https://evil.example/', '\uff42\uff41\uff4e\uff4b\u3002example', 'https://evil.example', 1],
+    ['https://evil.example/', 'as bank.com says', 'https://evil.example', 1],
+    ['https://evil.example/', 'evil.example and bank.com', 'https://evil.example', 1],
+    ['https://example.com/', 'with Node.js and ver.sion', 'https://example.com', 0],
+    ['https://example.com/', 'Mr.Smith wrote to you', 'https://example.com', 1],
+    ['https://example.com/', 'Read on: Dr. Who is back. More', 'https://example.com', 0],
   ])('P4: %s called "%s" is shown as %s', (href, text, shown, warnings) => {
     const target = describeLink(href, text);
     expect(target.shown).toBe(shown);

@@ -66,11 +66,29 @@ const each =
     return written.includes(null) ? null : written.join(' ');
   };
 
+/** CSS Color Module Level 4 section 6.1, and what Outlook writes for the colours of its surroundings. */
+const COLOUR_NAMES = new Set(
+  (
+    'aliceblue antiquewhite aqua aquamarine azure beige bisque black blanchedalmond blue blueviolet brown burlywood cadetblue chartreuse ' +
+    'chocolate coral cornflowerblue cornsilk crimson cyan darkblue darkcyan darkgoldenrod darkgray darkgreen darkgrey darkkhaki darkmagenta ' +
+    'darkolivegreen darkorange darkorchid darkred darksalmon darkseagreen darkslateblue darkslategray darkslategrey darkturquoise darkviolet ' +
+    'deeppink deepskyblue dimgray dimgrey dodgerblue firebrick floralwhite forestgreen fuchsia gainsboro ghostwhite gold goldenrod gray green ' +
+    'greenyellow grey honeydew hotpink indianred indigo ivory khaki lavender lavenderblush lawngreen lemonchiffon lightblue lightcoral ' +
+    'lightcyan lightgoldenrodyellow lightgray lightgreen lightgrey lightpink lightsalmon lightseagreen lightskyblue lightslategray ' +
+    'lightslategrey lightsteelblue lightyellow lime limegreen linen magenta maroon mediumaquamarine mediumblue mediumorchid mediumpurple ' +
+    'mediumseagreen mediumslateblue mediumspringgreen mediumturquoise mediumvioletred midnightblue mintcream mistyrose moccasin navajowhite ' +
+    'navy oldlace olive olivedrab orange orangered orchid palegoldenrod palegreen paleturquoise palevioletred papayawhip peachpuff peru pink ' +
+    'plum powderblue purple rebeccapurple red rosybrown royalblue saddlebrown salmon sandybrown seagreen seashell sienna silver skyblue ' +
+    'slateblue slategray slategrey snow springgreen steelblue tan teal thistle tomato turquoise violet wheat white whitesmoke yellow ' +
+    'yellowgreen transparent currentcolor inherit initial windowtext window'
+  ).split(' '),
+);
+
 /** Named, hex or functional colours; the last are one token of {@link foldColours}. */
 const colour: Component = (token) => {
   if (token.kind === 'hash')
     return /^([0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})$/i.test(token.value) ? `#${token.value.toLowerCase()}` : null;
-  if (token.kind === 'ident') return /^[a-z]{3,20}$/i.test(token.value) ? token.value.toLowerCase() : null;
+  if (token.kind === 'ident') return COLOUR_NAMES.has(token.value.toLowerCase()) ? token.value.toLowerCase() : null;
   return token.kind === 'function' && /^(rgb|hsl)a?\([\d.,% /-]+\)$/.test(token.value) ? token.value : null;
 };
 
@@ -144,17 +162,7 @@ const font: ValueRule = (tokens) => {
 };
 
 /** Only the colour of a background is kept. */
-const background: ValueRule = (tokens) => {
-  const colours = tokens.map((token) =>
-    token.kind === 'ident' && BACKGROUND_WORDS.has(token.value.toLowerCase()) ? null : colour(token),
-  );
-  return colours.find((written) => written !== null) ?? null;
-};
-const BACKGROUND_WORDS = new Set(
-  'none repeat no-repeat repeat-x repeat-y scroll fixed local center left right top bottom cover contain border-box padding-box content-box auto round space'.split(
-    ' ',
-  ),
-);
+const background: ValueRule = (tokens) => tokens.map(colour).find((written) => written !== null) ?? null;
 
 const border = each(either(BORDER_WIDTH, BORDER_STYLE, colour), 3);
 const sides = ['top', 'right', 'bottom', 'left'] as const;

@@ -25,15 +25,36 @@ const FILE_ENDINGS = /\.(pdf|docx?|xlsx?|pptx?|odt|ods|html?|txt|csv|jpe?g|png|g
 
 const cut = (text: string, limit: number) => (text.length > limit ? `${text.slice(0, limit)}…` : text);
 
-/** A host name that a text claims to lead to, in lower case; null when the text does not look like an address. */
-function findClaimedHost(text: string): string | null {
-  const plain = text.replace(INVISIBLE, '').trim().slice(0, 300);
-  const match =
-    /^(?:[a-z][a-z0-9+.-]{1,20}:\/\/)?(?:[^\s/@]{1,100}@)?((?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+[\p{L}]{2,24}|\d{1,3}(?:\.\d{1,3}){3})(?=$|[:/?#\s])/iu.exec(
-      plain,
-    );
-  const host = match?.[1]?.toLowerCase() ?? null;
-  return host !== null && FILE_ENDINGS.test(host) && !plain.includes('://') ? null : host;
+/** Top-level domains that make a word in the middle of a text a host name; others begin the text or stand behind a scheme. */
+const COMMON_DOMAINS =
+  /\.(com|net|org|edu|gov|mil|int|info|biz|io|co|app|dev|eu|de|at|ch|uk|ie|fr|es|pt|it|nl|be|lu|dk|se|no|fi|pl|cz|sk|hu|ro|bg|gr|tr|ru|ua|by|us|ca|mx|br|ar|au|nz|jp|cn|kr|in|za|il|bank|online|shop|site|xyz)$/;
+
+// Longest text of a link that is searched for host names; stops long computation.
+const MAX_SEARCHED_CHARACTERS = 1000;
+// Longest word that can hold a scheme, a user and a host name.
+const MAX_WORD_CHARACTERS = 400;
+
+const ADDRESS =
+  /^([a-z][a-z0-9+.-]{1,20}:\/\/)?(?:[^\s/@]{1,100}@)?((?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+[\p{L}]{2,24}|\d{1,3}(?:\.\d{1,3}){3})(?![\p{L}\p{N}-])/iu;
+
+/** Host names that a text claims to lead to, in lower case. */
+function findClaimedHosts(text: string): string[] {
+  // The URL standard reads wide letters and the ideographic stops like their plain forms.
+  const plain = text
+    .slice(0, MAX_SEARCHED_CHARACTERS)
+    .normalize('NFKC')
+    .replace(/[\u3002\uff61]/g, '.')
+    .replace(INVISIBLE, '');
+  const words = plain.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
+  return words.flatMap((word, at) => {
+    if (!word.includes('.')) return [];
+    const match = ADDRESS.exec(word.slice(0, MAX_WORD_CHARACTERS).replace(/^[^\p{L}\p{N}]+/u, ''));
+    const host = match?.[2]?.toLowerCase();
+    if (!host) return [];
+    const isSure = match?.[1] !== undefined || host.startsWith('www.');
+    if (isSure) return [host];
+    return (at === 0 && !FILE_ENDINGS.test(host)) || COMMON_DOMAINS.test(host) ? [host] : [];
+  });
 }
 
 const stripWww = (host: string) => host.replace(/^www\d?\./, '');
@@ -69,8 +90,8 @@ function describeWebAddress(url: URL, text: string): LinkTarget {
   const host = describeHost(url.hostname);
   const warnings = [...host.warnings];
   if (url.username || url.password) warnings.push('a misleading name in front of the true host');
-  const claimed = findClaimedHost(text);
-  if (claimed && !isSameSite(claimed, url.hostname)) warnings.unshift(`the text says ${cut(claimed, 60)}`);
+  const claimed = findClaimedHosts(text).find((each) => !isSameSite(each, url.hostname));
+  if (claimed) warnings.unshift(`the text says ${cut(claimed, 60)}`);
   const rest = `${url.port ? `:${url.port}` : ''}${url.pathname === '/' ? '' : url.pathname}${url.search}${url.hash}`;
   const address = `${url.protocol}//${host.text}${clean(rest)}`;
   return { shown: cut(address, MAX_SHOWN_CHARACTERS), full: cut(address, MAX_FULL_CHARACTERS), warnings };
@@ -106,6 +127,12 @@ export function describeLink(href: string, text: string): LinkTarget {
   const url = isWeb && URL.canParse(address, 'https://invalid/') ? new URL(address, 'https://invalid/') : null;
   if (url) return describeWebAddress(url, text);
   const plain = clean(address);
+  if (isWeb)
+    return {
+      shown: cut(plain, MAX_SHOWN_CHARACTERS),
+      full: cut(plain, MAX_FULL_CHARACTERS),
+      warnings: ['an address that leads nowhere'],
+    };
   if (!scheme)
     return {
       shown: cut(plain, MAX_SHOWN_CHARACTERS),

@@ -37,6 +37,16 @@ const READABLE_TYPES = new Set([
   'message/rfc822-headers',
 ]);
 
+/** Texts that only programs read: shown, they would be noise. */
+const PROGRAM_TEXTS = new Set([
+  'text/css',
+  'text/javascript',
+  'text/ecmascript',
+  'text/x-amp-html',
+  'text/watch-html',
+  'text/rtf',
+]);
+
 const SHOWN_IMAGES = /^(image\/(png|jpe?g|pjpeg|gif|webp|bmp|x-ms-bmp)|application\/octet-stream)$/;
 
 // A multipart without a single part shows what stands before its missing delimiter.
@@ -45,7 +55,7 @@ const MAX_PREAMBLE_BYTES = 256 * 1024;
 /** True for a part that is shown as body, not as attachment. */
 export function isReadable(part: MimePart): boolean {
   if (READABLE_TYPES.has(part.type)) return true;
-  if (!part.type.startsWith('text/')) return false;
+  if (!part.type.startsWith('text/') || PROGRAM_TEXTS.has(part.type)) return false;
   return part.disposition !== 'attachment' || part.depth === 0 || part.type === 'text/calendar';
 }
 

@@ -31,7 +31,7 @@ const OPENING = /<a(?: [^>]*)?>|<\/a>/g;
  * writes: every "<" begins a tag, and "data-link" holds the place of the address in `hrefs`.
  */
 export function showLinkTargets(markup: string, hrefs: readonly string[]): string {
-  if (hrefs.length === 0) return markup;
+  if (!markup.includes('<a')) return markup;
   const pieces: string[] = [];
   const open: { readonly href: string | null; readonly from: number }[] = [];
   let position = 0;

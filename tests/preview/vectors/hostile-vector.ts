@@ -2,6 +2,8 @@
 export interface HostileVector {
   readonly name: string;
   readonly html: string;
+  /** The whole message instead, for what is done outside of the HTML; takes the address of the beacon. */
+  readonly message?: (beacon: string) => Buffer;
   /** What must not stand anywhere in the shown document, not even in another case or behind an entity. */
   readonly gone: readonly string[];
   /** Text that must still be readable. */
