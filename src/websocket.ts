@@ -2,20 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { GraphQLError, GraphQLSchema } from 'graphql';
 import {
-  type DocumentNode,
-  GraphQLError,
-  type GraphQLSchema,
-  getOperationAST,
-  OperationTypeNode,
-  parse,
-  specifiedRules,
-  validate,
-} from 'graphql';
-import { CloseCode } from 'graphql-ws';
-import { useServer } from 'graphql-ws/use/ws';
+  CloseCode,
+  type ConnectionInitMessage,
+  handleProtocols,
+  makeServer,
+  type Server as GraphQLSocketServer,
+} from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
-import { checkCost, extentRule, type OperationLimits } from './limits.js';
+import type { OperationLimits } from './limits.js';
 import type { Logger } from './log.js';
 import { maskError } from './mask-error.js';
 import type { OriginPolicy } from './origin-policy.js';
@@ -25,6 +21,8 @@ import type { ChangeFollower } from './services/changes/change-follower.js';
 import { topics } from './services/changes/topics.js';
 import type { Viewer } from './services/session/viewer.js';
 import { type CookiePolicy, sessionToken } from './session-cookie.js';
+import { serveSocket, type SocketExtra } from './serve-socket.js';
+import { refusal, SubscriptionGate, type SubscriptionRequest } from './subscription-gate.js';
 
 /** What the WebSocket door needs. */
 export interface WebSocketOptions {
@@ -45,20 +43,28 @@ export interface WebSocketOptions {
 
 // A subscription with its variables is small; stops clients from filling the memory with one frame.
 const MAX_FRAME_BYTES = 64 * 1024;
-const KEEP_ALIVE_MS = 12_000;
 // How often sockets are looked over for slow clients and ended sessions.
 const SWEEP_MS = 5_000;
 
-// Parsed documents that are kept; with MAX_FRAME_BYTES it bounds the memory that ever new texts could take.
-const MAX_DOCUMENTS = 100;
-
 /** Close code for clients that read too slowly; they resume behind their last cursor. */
 export const TOO_SLOW = 4413;
+const TOO_SLOW_REASON = 'Too slow. Connect again and resume behind the last cursor.';
+
+const SERVER_MESSAGES: ReadonlySet<unknown> = new Set(['connection_ack', 'next', 'error']);
+
+/** Makes graphql-ws refuse what only servers send as no message; it would print it as a fault of ours, as often as a client likes. */
+function refuseServerMessages(key: string, value: unknown): unknown {
+  const message = key === '' && typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+  if (SERVER_MESSAGES.has(message)) throw new Error('Only servers send this.');
+  return value;
+}
 
 interface Client {
   readonly socket: WebSocket;
   viewer: Viewer;
   watch: ChangeFollower | undefined;
+  /** Ids of operations whose streams are being opened; they count although a client may have given them up. */
+  readonly opening: Set<string>;
   /** The connection below the socket, which counts what was written. */
   readonly connection: Socket;
   /** Bytes that the client had taken when it was looked at last, and since when it has taken no more. */
@@ -66,30 +72,13 @@ interface Client {
   stalledSinceMs: number | undefined;
 }
 
-const refusal = (code: string, message: string) => new GraphQLError(message, { extensions: { code } });
-
-/** The error with a code, as Apollo Server gives them behind the HTTP door, unless one of our rules gave one already. */
-function withCode(error: GraphQLError, code: string): GraphQLError {
-  error.extensions['code'] ??= code;
-  return error;
-}
-
-function parseDocument(query: string, maxTokens: number): DocumentNode {
-  try {
-    return parse(query, { maxTokens });
-  } catch (error) {
-    throw error instanceof GraphQLError ? withCode(error, 'GRAPHQL_PARSE_FAILED') : error;
-  }
-}
-
 /** The WebSocket door: graphql-transport-ws, subscriptions only, for live sessions, with the same limits and masking as HTTP. */
 export class WebSocketDoor {
   readonly #server: WebSocketServer;
   readonly #clients = new Map<WebSocket, Client>();
-  // All clients of one application send the same few texts; sharing the parsed form saves each time and memory.
-  readonly #documents = new Map<string, DocumentNode>();
+  readonly #gate: SubscriptionGate;
   readonly #sweeper: NodeJS.Timeout;
-  readonly #graphql: { dispose(): void | Promise<void> };
+  readonly #graphql: GraphQLSocketServer<SocketExtra>;
   #stopping = false;
 
   constructor(
@@ -99,11 +88,13 @@ export class WebSocketDoor {
     const settings: ServerOptions & { closeTimeout: number } = {
       noServer: true,
       maxPayload: MAX_FRAME_BYTES,
+      handleProtocols,
       clientTracking: true,
       // A client that does not read cannot read either that it is closed: it is not waited for much longer.
       closeTimeout: 2 * options.stallMs,
     };
     this.#server = new WebSocketServer(settings);
+    this.#gate = new SubscriptionGate(options.schema, options.limits);
     this.#graphql = this.#serve();
     http.on('upgrade', (request, socket: Duplex, head) => this.#upgrade(request, socket, head));
     this.#sweeper = setInterval(() => void this.#sweep(), Math.min(SWEEP_MS, this.options.stallMs / 2));
@@ -123,7 +114,7 @@ export class WebSocketDoor {
     const cutOff = setTimeout(() => {
       for (const socket of this.#server.clients) socket.terminate();
     }, timeoutMs);
-    await this.#graphql.dispose();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     clearTimeout(cutOff);
   }
 
@@ -135,42 +126,36 @@ export class WebSocketDoor {
     else if ((request.url ?? '').split('?')[0] !== this.options.path) refuse('404 Not Found');
     else if (!this.options.origins.allows(request)) refuse('403 Forbidden');
     else
-      this.#server.handleUpgrade(request, socket, head, (client) => {
-        this.#server.emit('connection', client, request);
-        // graphql-ws prints whatever clients do wrong to the console, where anybody could flood it; ws itself closes the socket.
-        client.removeAllListeners('error');
-        client.on('error', (error) => this.options.log.debug({ err: error }, 'a WebSocket failed'));
-      });
+      this.#server.handleUpgrade(request, socket, head, (client) =>
+        serveSocket(this.#graphql, client, request, { onArrival: () => this.#guard(client), log: this.options.log }),
+      );
   }
 
   #serve() {
     const { schema, services, log } = this.options;
     const errorsOf = (errors: readonly GraphQLError[]) => errors.map((error) => maskError(log, error.toJSON(), error));
-    return useServer(
-      {
-        schema,
-        context: (context) => {
-          const client = this.#clients.get(context.extra.socket);
-          return new RequestContext(
-            services,
-            client?.viewer,
-            this.options.remoteAddress(context.extra.request),
-            randomUUID(),
-          );
-        },
-        onConnect: async ({ connectionParams, extra }) => this.#enter(extra.socket, extra.request, connectionParams),
-        // Not onDisconnect, which is silent about sockets that went away while they were being admitted.
-        onClose: ({ extra }) => this.#leave(extra.socket),
-        onSubscribe: ({ extra, subscriptions }, _id, payload) =>
-          this.#accept(extra.socket, Object.keys(subscriptions).length, payload),
-        onNext: (_context, _id, _payload, _args, result) =>
-          result.errors ? { ...result, errors: errorsOf(result.errors) } : result,
-        onError: (_context, _id, _payload, errors) => errorsOf(errors as readonly GraphQLError[]),
-        isProd: true,
+    return makeServer<ConnectionInitMessage['payload'], SocketExtra>({
+      schema,
+      context: (context) => {
+        const client = this.#clients.get(context.extra.socket);
+        return new RequestContext(
+          services,
+          client?.viewer,
+          this.options.remoteAddress(context.extra.request),
+          randomUUID(),
+        );
       },
-      this.#server,
-      KEEP_ALIVE_MS,
-    );
+      onConnect: async ({ connectionParams, extra }) => this.#enter(extra.socket, extra.request, connectionParams),
+      // Not onDisconnect, which is silent about sockets that went away while they were being admitted.
+      onClose: ({ extra }) => this.#leave(extra.socket),
+      onSubscribe: ({ extra, subscriptions }, id, payload) =>
+        this.#accept(extra.socket, id, Object.keys(subscriptions), payload),
+      onOperation: ({ extra }, id) => void this.#clients.get(extra.socket)?.opening.delete(id),
+      jsonMessageReviver: refuseServerMessages,
+      onNext: (_context, _id, _payload, _args, result) =>
+        result.errors ? { ...result, errors: errorsOf(result.errors) } : result,
+      onError: (_context, _id, _payload, errors) => errorsOf(errors as readonly GraphQLError[]),
+    });
   }
 
   /** Admits holders of a live session (rule V1): by the cookie of the upgrade, or by a token among the connection parameters. */
@@ -193,6 +178,7 @@ export class WebSocketDoor {
         socket,
         viewer,
         watch: undefined,
+        opening: new Set(),
         connection: request.socket,
         takenBytes: 0,
         stalledSinceMs: undefined,
@@ -230,19 +216,16 @@ export class WebSocketDoor {
     socket.close(CloseCode.Forbidden, 'The session has ended. Sign in again.');
   }
 
-  /** Validates an operation as the HTTP door does, and refuses everything but subscriptions. */
-  #accept(
-    socket: WebSocket,
-    open: number,
-    payload: {
-      query: string;
-      operationName?: string | null | undefined;
-      variables?: Record<string, unknown> | null | undefined;
-    },
-  ) {
-    const { schema, limits } = this.options;
-    if (!this.#clients.has(socket)) return [refusal('UNAUTHENTICATED', 'Sign in first: this needs a session.')];
-    if (open > this.options.maxSubscriptionsPerSocket) {
+  /** Admits an operation, or says why not. */
+  #accept(socket: WebSocket, id: string, open: readonly string[], payload: SubscriptionRequest) {
+    const client = this.#clients.get(socket);
+    if (!client) return [refusal('UNAUTHENTICATED', 'Sign in first: this needs a session.')];
+    // Given up while it was opened and asked for again: graphql-ws would lose sight of the first one and never end it.
+    if (client.opening.has(id)) {
+      socket.close(CloseCode.SubscriberAlreadyExists, 'This id is in use.');
+      return [refusal('BAD_REQUEST', 'This id is in use.')];
+    }
+    if (new Set([...open, ...client.opening]).size > this.options.maxSubscriptionsPerSocket) {
       return [
         refusal(
           'SUBSCRIPTION_LIMIT',
@@ -250,46 +233,18 @@ export class WebSocketDoor {
         ),
       ];
     }
-    try {
-      const document = this.#documents.get(payload.query) ?? parseDocument(payload.query, limits.maxTokens);
-      const errors = this.#documents.has(payload.query)
-        ? []
-        : validate(schema, document, [...specifiedRules, extentRule(limits)]);
-      if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
-      this.#keep(payload.query, document);
-      const operation = getOperationAST(document, payload.operationName);
-      if (!operation) {
-        return [refusal('OPERATION_RESOLUTION_FAILURE', 'operationName names none of the operations of the document.')];
-      }
-      if (operation.operation !== OperationTypeNode.SUBSCRIPTION) {
-        return [
-          refusal('BAD_REQUEST', 'Only subscriptions run over the WebSocket. Send queries and mutations by HTTP POST.'),
-        ];
-      }
-      checkCost(schema, limits, document, operation, payload.variables ?? {});
-      // Given the whole, graphql-ws neither parses nor validates a second time.
-      return {
-        schema,
-        document,
-        operationName: payload.operationName,
-        variableValues: payload.variables,
-      };
-    } catch (error) {
-      if (error instanceof GraphQLError) return [error];
-      throw error;
-    }
+    const admitted = this.#gate.admit(payload);
+    if (!Array.isArray(admitted)) client.opening.add(id);
+    return admitted;
   }
 
-  /** Keeps a valid document for the next client of the same application, and forgets the one that was not sent for longest. */
-  #keep(query: string, document: DocumentNode): void {
-    this.#documents.delete(query);
-    this.#documents.set(query, document);
-    if (this.#documents.size <= MAX_DOCUMENTS) return;
-    for (const oldest of this.#documents.keys()) {
-      this.#documents.delete(oldest);
-      return;
-    }
-  }
+  /** Ends clients that go on sending while they take nothing of what waits for them; strangers have less credit. */
+  readonly #guard = (socket: WebSocket): void => {
+    const limitBytes = this.#clients.has(socket) ? this.options.bufferLimitBytes : MAX_FRAME_BYTES;
+    if (socket.bufferedAmount <= limitBytes) return;
+    if (socket.readyState === socket.OPEN) socket.close(TOO_SLOW, TOO_SLOW_REASON);
+    else socket.terminate();
+  };
 
   /** Closes clients that take nothing, and those whose session has ended by time. */
   async #sweep(): Promise<void> {
@@ -303,7 +258,7 @@ export class WebSocketDoor {
       client.takenBytes = takenBytes;
       const stalled = client.stalledSinceMs !== undefined && now - client.stalledSinceMs >= this.options.stallMs;
       if (stalled || socket.bufferedAmount > this.options.bufferLimitBytes) {
-        socket.close(TOO_SLOW, 'Too slow. Connect again and resume behind the last cursor.');
+        socket.close(TOO_SLOW, TOO_SLOW_REASON);
         continue;
       }
       if (client.viewer.expiresAtMs > now) continue;

@@ -9,6 +9,41 @@ import { post, send, WireSocket } from '../support/wire.js';
 
 const FOLLOW = 'subscription { backupChanged { kind } }';
 
+/** A frame from a client (RFC 6455, 5.2), masked with zeros. */
+function frame(text: string): Buffer {
+  const payload = Buffer.from(text);
+  const long = payload.length > 125;
+  const head = Buffer.alloc(long ? 8 : 6);
+  head[0] = 0x81;
+  head[1] = 0x80 | (long ? 126 : payload.length);
+  if (long) head.writeUInt16BE(payload.length, 2);
+  return Buffer.concat([head, payload]);
+}
+
+/** A client that upgrades, signs in where it has a token, and reads nothing from then on. */
+async function deafSocket(url: string, token?: string): Promise<{ socket: Socket; ended: Promise<void> }> {
+  const socket = await upgraded(url);
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  if (token) {
+    socket.write(frame(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } })));
+    await new Promise((resolve) => socket.once('data', resolve));
+  }
+  socket.pause();
+  return { socket, ended };
+}
+
+/** A connection whose upgrade has been answered. */
+async function upgraded(url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write(
+    `GET /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n`,
+  );
+  await new Promise((resolve) => socket.once('data', resolve));
+  socket.on('error', () => undefined);
+  return socket;
+}
+
 describe('The WebSocket door', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mailkeep-sockets-'));
   let test: TestApp;
@@ -81,6 +116,18 @@ describe('The WebSocket door', () => {
     expect((await socket.ended).code).toBe(code);
   });
 
+  it.each(['next', 'error', 'connection_ack'])(
+    'closes a socket that sends %s, which only servers send, without printing anything',
+    async (type) => {
+      const printed = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+      const socket = await WireSocket.open(test.url);
+      socket.send({ type, id: '1', payload: type === 'error' ? [{ message: 'x' }] : {} });
+      expect((await socket.ended).code).toBe(4400);
+      expect(printed).not.toHaveBeenCalled();
+      printed.mockRestore();
+    },
+  );
+
   it('V1: closes a socket that subscribes before it has said who it is', async () => {
     const socket = await WireSocket.open(test.url);
     socket.subscribe('1', FOLLOW);
@@ -93,6 +140,44 @@ describe('The WebSocket door', () => {
     socket.subscribe('1', FOLLOW);
     expect(await socket.ended).toMatchObject({ code: 4409 });
   });
+
+  it('follows nothing any more for a client that has gone, however it used its ids before', async () => {
+    const { feed } = test.app.services;
+    const before = feed.followerCount;
+    const socket = await WireSocket.admitted(test.url, token);
+    // The first one is given up while it is being opened, and its id is used again.
+    for (let round = 0; round < 30; round += 1) {
+      socket.subscribe('1', FOLLOW);
+      socket.send({ type: 'complete', id: '1' });
+    }
+    socket.subscribe('1', FOLLOW);
+    socket.send({ type: 'ping' });
+    await Promise.race([socket.next('pong'), socket.ended]);
+    socket.terminate();
+    await (await WireSocket.admitted(test.url, token)).close();
+    await until(
+      'nobody follows any more',
+      () => feed.followerCount,
+      (count) => count <= before,
+    );
+  });
+
+  it('cuts a client off that sends pings and reads no answer, whether it has signed in or not', async () => {
+    for (const admitted of [false, true]) {
+      const { socket, ended } = await deafSocket(test.url, admitted ? token : undefined);
+      const ping = frame(JSON.stringify({ type: 'ping', payload: { filler: 'x'.repeat(60_000) } }));
+      let sent = 0;
+      let closed = false;
+      void ended.then(() => {
+        closed = true;
+      });
+      // Buffers of the operating system take some MiB on both sides before anything waits in the process.
+      for (; sent < 4_000 && !closed; sent += 1)
+        if (!socket.write(ping)) await Promise.race([new Promise((drained) => socket.once('drain', drained)), ended]);
+      await ended;
+      expect(sent).toBeLessThan(4_000);
+    }
+  }, 20_000);
 
   it('takes the session from the cookie of the upgrade, too', async () => {
     const socket = await WireSocket.open(test.url, { cookie: `other=1; mailkeep=${token}`, origin: test.url });
@@ -137,24 +222,13 @@ describe('The graceful stop', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mailkeep-stop-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** A client that upgrades and then says nothing any more, not even to a close frame. */
-  async function silentSocket(url: string): Promise<Socket> {
-    const { hostname, port } = new URL(url);
-    const socket = connect(Number(port), hostname);
-    socket.write(
-      `GET /graphql HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n`,
-    );
-    await new Promise((resolve) => socket.once('data', resolve));
-    socket.on('error', () => undefined);
-    return socket;
-  }
-
   it('closes sockets with 1001, lets running requests end, takes no new ones, and waits for nobody who is silent', async () => {
     const test = await startTestApp({ kind: 'sqlite', file: join(folder, 'mailkeep.db') }, { stopTimeoutMs: 2_000 });
     const { token } = await asAccount(test, 'root', ['Administrator']);
     const socket = await WireSocket.admitted(test.url, token);
     socket.subscribe('1', FOLLOW);
-    const silent = await silentSocket(test.url);
+    // It says nothing any more, not even to a close frame.
+    const silent = await upgraded(test.url);
     // 0.3 s of key derivation: it runs while the stop begins.
     const running = test
       .client()
