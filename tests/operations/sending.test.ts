@@ -256,6 +256,24 @@ describeOnBothDatabases('Sending', (location: () => DatabaseLocation) => {
     await events.close();
   });
 
+  it('D10: cancels what waits for another attempt, also where the message has reached somebody else', async () => {
+    await store('half', ['anna@example.com']);
+    relay.script = { rcpt: { 'busy@example.org': '450 4.2.1 Later' } };
+    const operation = await perform(admin, 'sendBackupMessages', {
+      ids: await idsIn(admin, 'half'),
+      addresses: ['lab@example.org', 'busy@example.org'],
+      idempotencyKey: newKey(),
+    });
+    expect(operation).toMatchObject({ failed: 0, results: { nodes: [{ outcome: 'DEFERRED' }] } });
+    const { operation: cancelled } = await request(admin, 'cancelOperation', { id: operation.id });
+    expect(cancelled).toMatchObject({
+      state: 'FINISHED',
+      done: 1,
+      failed: 1,
+      results: { nodes: [{ outcome: 'CANCELLED', reason: 'CANCELLED' }] },
+    });
+  });
+
   it('D4, D6: sends as is to another address, with the fields that may go taken out', async () => {
     await store('asis', ['anna@example.com']);
     const ids = await idsIn(admin, 'asis');

@@ -24,6 +24,7 @@ import {
   OperationState,
   SendingState,
 } from './operation.js';
+import { cancelItems } from './cancel-items.js';
 import { OPERATION_COLUMNS, operationOf, type OperationRow } from './operation-rows.js';
 
 /** A delivery that an operation asks for. */
@@ -170,22 +171,13 @@ export class Operations {
         "UPDATE sending SET state = 'CANCELLED', next_attempt_at = NULL WHERE operation_id = ? AND state = 'QUEUED'",
         [operation.id],
       );
-      const untouched = `operation_id = ? AND NOT EXISTS (SELECT 1 FROM sending s WHERE s.operation_id = operation_item.operation_id
-          AND s.position = operation_item.position AND s.state <> 'CANCELLED')`;
-      const outcome = `UPDATE operation_item SET outcome = '${OperationOutcome.CANCELLED}', reason = '${OperationReason.CANCELLED}'`;
-      const pending = await transaction.run(`${outcome} WHERE outcome = 'PENDING' AND ${untouched}`, [operation.id]);
-      const deferred = await transaction.run(`${outcome} WHERE outcome = 'DEFERRED' AND ${untouched}`, [operation.id]);
-      await transaction.run('UPDATE operation SET done = done + ?, failed = failed + ? WHERE id = ?', [
-        pending,
-        pending + deferred,
-        operation.id,
-      ]);
+      const cancelled = await cancelItems(transaction, operation.id);
       await recordAudit(transaction, {
         ...author,
         event: 'OPERATION_CANCEL',
         outcome: 'DONE',
         subject: `operation:${operation.publicId}`,
-        details: { cancelled: pending + deferred },
+        details: { cancelled: cancelled.length, messages: cancelled },
       });
       const [ended] = await finishOperations(transaction, [operation.id]);
       await this.changes.append(transaction, [{ topic: topics.operation(operation.publicId), kind: 'UPDATED' }]);

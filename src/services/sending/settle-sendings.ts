@@ -17,17 +17,30 @@ const cut = (text: string | null) => text && text.slice(0, 1000);
 export async function settleSendings(
   transaction: Transaction,
   changes: ChangeFeed,
-  results: readonly SendingResult[],
+  attempted: readonly SendingResult[],
 ): Promise<void> {
-  if (results.length === 0) return;
-  const operationIds = [...new Set(results.map(({ sending }) => sending.operationId))].sort(
+  if (attempted.length === 0) return;
+  const operationIds = [...new Set(attempted.map(({ sending }) => sending.operationId))].sort(
     (one, other) => one - other,
   );
   // Locked first, so that two deliveries of one message that end at once see each other's result.
-  const operations = await transaction.rows<{ id: number; publicId: string; actor: string; remoteAddress: string }>(
-    `SELECT id, public_id AS publicId, actor, remote_address AS remoteAddress FROM operation
+  const operations = await transaction.rows<{
+    id: number;
+    publicId: string;
+    actor: string;
+    remoteAddress: string;
+    cancelled: number;
+  }>(
+    `SELECT id, public_id AS publicId, actor, remote_address AS remoteAddress, cancelled FROM operation
       WHERE id IN (${marksFor(operationIds)}) ORDER BY id${transaction.forUpdate}`,
     operationIds,
+  );
+  const cancelled = new Set(operations.flatMap(({ id, cancelled }) => (cancelled ? [id] : [])));
+  // Cancelled while this attempt ran: there is no other one.
+  const results = attempted.map((result): SendingResult =>
+    result.state === SendingState.QUEUED && cancelled.has(result.sending.operationId)
+      ? { ...result, state: SendingState.CANCELLED, nextAttemptAtMs: null }
+      : result,
   );
   const now = Date.now();
   for (const { sending, state, smtpReply, reason, nextAttemptAtMs } of results) {
