@@ -54,6 +54,13 @@ const errorCode = (error: unknown): string => {
 /** Whether a statement failed because a unique key exists already. */
 export const isUniqueViolation = (error: unknown): boolean => UNIQUE_VIOLATIONS.has(errorCode(error));
 
+/** Whether a server of this version() knows SKIP LOCKED: MariaDB from 10.6, MySQL from 8.0. */
+export function skipsLocked(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  if (!version.includes('MariaDB')) return major >= 8;
+  return major > 10 || (major === 10 && minor >= 6);
+}
+
 /** A unique key appeared between looking and inserting; the transaction is worth repeating. */
 export class RepeatTransaction extends Error {}
 
@@ -64,6 +71,7 @@ export class Transaction {
   constructor(
     private readonly runner: QueryRunner,
     readonly kind: DatabaseLocation['kind'],
+    private readonly skipsLocked: boolean,
   ) {}
 
   /** TypeORM's manager, bound to this transaction. */
@@ -74,6 +82,11 @@ export class Transaction {
   /** Appended to a SELECT it locks the rows; SQLite, which lets one transaction write at a time, needs no such words. */
   get forUpdate(): string {
     return this.kind === 'mysql' ? ' FOR UPDATE' : '';
+  }
+
+  /** As {@link forUpdate}, but passes over rows that others have locked, where the server can; else it waits for them. */
+  get forUpdateOfFree(): string {
+    return this.skipsLocked ? `${this.forUpdate} SKIP LOCKED` : this.forUpdate;
   }
 
   /** Rows of a SELECT, uncommitted ones of this transaction among them. */
@@ -141,7 +154,13 @@ export class Database {
   readonly #writer: DataSource;
   #lastWrite: Promise<unknown> = Promise.resolve();
 
-  private constructor(reader: DataSource, writer: DataSource, kind: DatabaseLocation['kind']) {
+  private constructor(
+    reader: DataSource,
+    writer: DataSource,
+    kind: DatabaseLocation['kind'],
+    /** Whether the server knows SKIP LOCKED. */
+    readonly skipsLocked: boolean,
+  ) {
     this.#reader = reader;
     this.#writer = writer;
     this.kind = kind;
@@ -168,7 +187,7 @@ export class Database {
         });
         const writer = await new DataSource(options(false)).initialize();
         const reader = await new DataSource(options(true)).initialize();
-        return new Database(reader, writer, 'sqlite');
+        return new Database(reader, writer, 'sqlite', false);
       }
       const source = new DataSource({
         type: 'mysql',
@@ -198,7 +217,7 @@ export class Database {
       pool.on('connection', (connection) => connection.query(setUp));
       // The connection that asked for the version was opened before the listener was there.
       await source.query(setUp);
-      return new Database(source, source, 'mysql');
+      return new Database(source, source, 'mysql', skipsLocked(version?.version ?? ''));
     } catch (cause) {
       throw new UnavailableError('DATABASE_UNAVAILABLE', 'The database cannot be opened.', { cause });
     }
@@ -238,7 +257,7 @@ export class Database {
     const runner = this.#writer.createQueryRunner();
     // TypeORM then nests no transaction of its own; it declares the flag readonly because its own methods set it.
     const state = runner as { isTransactionActive: boolean };
-    const transaction = new Transaction(runner, this.kind);
+    const transaction = new Transaction(runner, this.kind, this.skipsLocked);
     let result: Result;
     try {
       // IMMEDIATE: a transaction that reads first and writes later would fail when another process wrote in between.

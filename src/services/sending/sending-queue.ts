@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Database, Transaction } from '../../entities/database.js';
 import type { DeliveryFormat } from '../../entities/delivery-format.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
@@ -24,10 +25,16 @@ export interface QueuedSending {
   readonly attempts: number;
 }
 
+/** A delivery that this process has taken. */
+export interface TakenSending extends QueuedSending {
+  /** Names this taking, not the process: one that lapsed and was taken again is another's, even in the same process. */
+  readonly lease: string;
+}
+
 /** How an attempt ended. */
 export interface SendingResult {
   readonly sending: QueuedSending;
-  readonly state: SendingState.DELIVERED | SendingState.FAILED | SendingState.UNKNOWN | SendingState.QUEUED;
+  readonly state: Exclude<SendingState, SendingState.SENDING>;
   readonly smtpReply: string | null;
   /** One of {@link OperationReason}, or the words of the connection. */
   readonly reason: string | null;
@@ -44,18 +51,16 @@ const LAPSED_AT_ONCE = 100;
 
 const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
-/** The queue in the database, shared by all processes: a row is one process's for the time of a lease (rule D7). */
+/** The queue in the database, shared by all processes: who takes a row has it for the time of a lease (rule D7). */
 export class SendingQueue {
   constructor(
     private readonly database: Database,
     private readonly changes: ChangeFeed,
-    /** Names this process in leases. */
-    private readonly owner: string,
     private readonly leaseMs: number,
   ) {}
 
   /** Takes up to `limit` deliveries that are due. */
-  async claim(limit: number): Promise<QueuedSending[]> {
+  async claim(limit: number): Promise<TakenSending[]> {
     const now = Date.now();
     // Read without a lock first: an idle server asks every second and must not write for it.
     const [due] = await this.database.rows(
@@ -64,117 +69,125 @@ export class SendingQueue {
     );
     if (!due) return [];
     return this.database.transaction(async (transaction) => {
-      // MariaDB from 10.6 and MySQL from 8.0: processes pass over each other's rows instead of waiting for them.
-      const lock = transaction.kind === 'mysql' ? ' FOR UPDATE SKIP LOCKED' : '';
+      const lease = randomUUID();
       const rows = await transaction.rows<Omit<QueuedSending, 'removeMessageId'> & { removeMessageId: number }>(
-        `SELECT ${COLUMNS} FROM sending WHERE state = 'QUEUED' AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ${limit}${lock}`,
+        `SELECT ${COLUMNS} FROM sending WHERE state = 'QUEUED' AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ${limit}${transaction.forUpdateOfFree}`,
         [now],
       );
       if (rows.length === 0) return [];
       await transaction.run(
         `UPDATE sending SET state = 'SENDING', lease_owner = ?, lease_until = ?, completing_at = NULL WHERE id IN (${marksFor(rows)})`,
-        [this.owner, now + this.leaseMs, ...rows.map(({ id }) => id)],
+        [lease, now + this.leaseMs, ...rows.map(({ id }) => id)],
       );
       const operations = [...new Set(rows.map(({ operationId }) => operationId))];
       await transaction.run(
         `UPDATE operation SET state = 'RUNNING', started_at = ? WHERE state = 'QUEUED' AND id IN (${marksFor(operations)})`,
         [now, ...operations],
       );
-      return rows.map((row) => ({ ...row, removeMessageId: Boolean(row.removeMessageId) }));
+      return rows.map((row) => ({ ...row, removeMessageId: Boolean(row.removeMessageId), lease }));
     });
   }
 
-  /** Keeps what this process has taken. */
-  async renew(): Promise<void> {
+  /** Keeps what was taken under these leases. */
+  async renew(leases: readonly string[]): Promise<void> {
+    if (leases.length === 0) return;
     await this.database.transaction((transaction) =>
-      transaction.run("UPDATE sending SET lease_until = ? WHERE state = 'SENDING' AND lease_owner = ?", [
-        Date.now() + this.leaseMs,
-        this.owner,
-      ]),
+      transaction.run(
+        `UPDATE sending SET lease_until = ? WHERE state = 'SENDING' AND lease_owner IN (${marksFor(leases)})`,
+        [Date.now() + this.leaseMs, ...leases],
+      ),
     );
   }
 
   /**
    * Writes down that the last bytes of these are about to go out: from here on a crash leaves the outcome unknown. Tells for
-   * each whether it is still this process's; when not, its last bytes must not go out.
+   * each whether it is still the taker's; when not, its last bytes must not go out.
    */
-  async markCompleting(ids: readonly number[]): Promise<boolean[]> {
+  async markCompleting(sendings: readonly TakenSending[]): Promise<boolean[]> {
     return this.database.transaction(async (transaction) => {
-      const rows = await transaction.rows<{ id: number }>(
-        `SELECT id FROM sending WHERE id IN (${marksFor(ids)}) AND state = 'SENDING' AND lease_owner = ?${transaction.forUpdate}`,
-        [...ids, this.owner],
-      );
-      const ours = new Set(rows.map(({ id }) => id));
-      if (ours.size > 0)
-        await transaction.run(
-          `UPDATE sending SET completing_at = ?, lease_until = ? WHERE id IN (${marksFor([...ours])})`,
-          [Date.now(), Date.now() + this.leaseMs, ...ours],
-        );
-      return ids.map((id) => ours.has(id));
+      const ours = await this.#held(transaction, sendings);
+      const ids = sendings.filter((sending) => ours.has(sending)).map(({ id }) => id);
+      if (ids.length > 0)
+        await transaction.run(`UPDATE sending SET completing_at = ?, lease_until = ? WHERE id IN (${marksFor(ids)})`, [
+          Date.now(),
+          Date.now() + this.leaseMs,
+          ...ids,
+        ]);
+      return sendings.map((sending) => ours.has(sending));
     });
   }
 
   /** Writes results, with everything that follows from them, in one transaction; results of lost leases are left out. */
-  async settle(results: readonly SendingResult[]): Promise<void> {
+  async settle(results: readonly (SendingResult & { readonly sending: TakenSending })[]): Promise<void> {
     await this.database.transaction(async (transaction) => {
-      const kept = await transaction.rows<{ id: number }>(
-        `SELECT id FROM sending WHERE id IN (${marksFor(results)}) AND state = 'SENDING' AND lease_owner = ?${transaction.forUpdate}`,
-        [...results.map(({ sending }) => sending.id), this.owner],
+      const ours = await this.#held(
+        transaction,
+        results.map(({ sending }) => sending),
       );
-      const ours = new Set(kept.map(({ id }) => id));
       await settleSendings(
         transaction,
         this.changes,
-        results.filter(({ sending }) => ours.has(sending.id)),
+        results.filter(({ sending }) => ours.has(sending)),
       );
     });
   }
 
+  /** Those of the sendings that are still held by the leases they were taken under; locks them. */
+  async #held(transaction: Transaction, sendings: readonly TakenSending[]): Promise<Set<TakenSending>> {
+    const rows = await transaction.rows<{ id: number; lease: string }>(
+      `SELECT id, lease_owner AS lease FROM sending WHERE id IN (${marksFor(sendings)}) AND state = 'SENDING'${transaction.forUpdate}`,
+      sendings.map(({ id }) => id),
+    );
+    const leases = new Map(rows.map(({ id, lease }) => [id, lease]));
+    return new Set(sendings.filter(({ id, lease }) => leases.get(id) === lease));
+  }
+
   /**
    * Takes up what a dead process left: what had not come to its last bytes is sent again, the rest is told as unknown and not
-   * repeated. Gives how many there were.
+   * repeated. Leaves alone what is held by `live` leases: the caller knows better how these end. Gives how many there were.
    */
-  async recover(): Promise<number> {
+  async recover(live: readonly string[] = []): Promise<number> {
     const now = Date.now();
-    const lapsed = `state = 'SENDING' AND lease_until < ?`;
-    const [any] = await this.database.rows(`SELECT id FROM sending WHERE ${lapsed} LIMIT 1`, [now]);
+    const lapsed = `state = 'SENDING' AND lease_until < ?${live.length > 0 ? ` AND lease_owner NOT IN (${marksFor(live)})` : ''}`;
+    const parameters = [now, ...live];
+    const [any] = await this.database.rows(`SELECT id FROM sending WHERE ${lapsed} LIMIT 1`, parameters);
     if (!any) return 0;
     return this.database.transaction(async (transaction: Transaction) => {
-      const rows = await transaction.rows<QueuedSending & { completing: number | null }>(
-        `SELECT ${COLUMNS}, completing_at AS completing FROM sending WHERE ${lapsed} ORDER BY id LIMIT ${LAPSED_AT_ONCE}${transaction.forUpdate}`,
-        [now],
+      const rows = await transaction.rows<QueuedSending & { completing: number | null; cancelled: number }>(
+        `SELECT ${COLUMNS}, completing_at AS completing,
+                (SELECT o.cancelled FROM operation o WHERE o.id = sending.operation_id) AS cancelled
+           FROM sending WHERE ${lapsed} ORDER BY id LIMIT ${LAPSED_AT_ONCE}${transaction.forUpdate}`,
+        parameters,
       );
-      const again = rows.filter(({ completing }) => completing === null);
+      const again = rows.filter(({ completing, cancelled }) => completing === null && !cancelled);
       if (again.length > 0)
         await transaction.run(
           `UPDATE sending SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, next_attempt_at = ? WHERE id IN (${marksFor(again)})`,
           [now, ...again.map(({ id }) => id)],
         );
+      const common = { smtpReply: null, nextAttemptAtMs: null } as const;
       await settleSendings(
         transaction,
         this.changes,
         rows
-          .filter(({ completing }) => completing !== null)
-          .map((sending) => ({
-            sending,
-            state: SendingState.UNKNOWN,
-            smtpReply: null,
-            reason: OperationReason.MAY_ARRIVE_TWICE,
-            nextAttemptAtMs: null,
-          })),
+          .filter((row) => !again.includes(row))
+          .map((sending): SendingResult =>
+            sending.completing === null
+              ? { ...common, sending, state: SendingState.CANCELLED, reason: null }
+              : { ...common, sending, state: SendingState.UNKNOWN, reason: OperationReason.MAY_ARRIVE_TWICE },
+          ),
       );
       return rows.length;
     });
   }
 
   /** Gives back what was taken and not begun, at a stop. */
-  async release(ids: readonly number[]): Promise<void> {
-    if (ids.length === 0) return;
+  async release({ id, lease }: TakenSending): Promise<void> {
     await this.database.transaction((transaction) =>
       transaction.run(
         `UPDATE sending SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, next_attempt_at = ?
-          WHERE state = 'SENDING' AND completing_at IS NULL AND lease_owner = ? AND id IN (${marksFor(ids)})`,
-        [Date.now(), this.owner, ...ids],
+          WHERE id = ? AND state = 'SENDING' AND completing_at IS NULL AND lease_owner = ?`,
+        [Date.now(), id, lease],
       ),
     );
   }

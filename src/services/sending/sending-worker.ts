@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { BadInputError, UnavailableError } from '../../errors.js';
+import { BadInputError, PublicError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import { GroupCommit } from './group-commit.js';
 import { MessageGoneError, type MessageDelivery } from './message-delivery.js';
 import { OperationReason, SendingState } from './operation.js';
 import type { Relay } from './relay.js';
 import { nextAttemptAtMs } from './retry-schedule.js';
-import type { QueuedSending, SendingQueue, SendingResult } from './sending-queue.js';
+import type { QueuedSending, SendingQueue, SendingResult, TakenSending } from './sending-queue.js';
 import type { RecipientResult } from './transaction-results.js';
 
 /** How the worker works. */
@@ -26,14 +26,16 @@ const GRACE_MS = 10_000;
 /** The delivery is another process's by now. */
 class LeaseLostError extends Error {}
 
+type TakenResult = SendingResult & { readonly sending: TakenSending };
+
 /** Judges, just before a delivery, whether it may still be made; null when it may. */
 export type LastCheck = (sending: QueuedSending) => Promise<OperationReason | null>;
 
 /** Works the queue off: takes what is due, delivers it and writes down what became of it (rule D7). */
 export class SendingWorker {
-  readonly #inFlight = new Map<number, Promise<void>>();
-  readonly #marks: GroupCommit<number, boolean>;
-  readonly #results: GroupCommit<SendingResult, void>;
+  readonly #inFlight = new Map<TakenSending, Promise<void>>();
+  readonly #marks: GroupCommit<TakenSending, boolean>;
+  readonly #results: GroupCommit<TakenResult, void>;
   #filling: Promise<void> | undefined;
   #fillAgain = false;
   #stopping = false;
@@ -47,7 +49,7 @@ export class SendingWorker {
     private readonly settings: SendingWorkerSettings,
     private readonly log: Logger,
   ) {
-    this.#marks = new GroupCommit((ids) => queue.markCompleting(ids), settings.capacity);
+    this.#marks = new GroupCommit((sendings) => queue.markCompleting(sendings), settings.capacity);
     this.#results = new GroupCommit(async (results) => {
       await queue.settle(results);
       return results.map(() => undefined);
@@ -57,11 +59,9 @@ export class SendingWorker {
   /** Begins to work. */
   start(): void {
     const renewal = () =>
-      void (this.#inFlight.size > 0
-        ? this.queue
-            .renew()
-            .catch((error: unknown) => this.log.warn({ err: error }, 'leases of sendings could not be renewed'))
-        : undefined);
+      void this.queue
+        .renew(this.#leases())
+        .catch((error: unknown) => this.log.warn({ err: error }, 'leases of sendings could not be renewed'));
     this.#timers = [
       setInterval(() => this.wake(), TICK_MS),
       setInterval(renewal, Math.max(100, Math.floor(this.settings.leaseMs / 3))),
@@ -95,8 +95,12 @@ export class SendingWorker {
       });
   }
 
+  #leases(): string[] {
+    return [...new Set([...this.#inFlight.keys()].map(({ lease }) => lease))];
+  }
+
   async #fill(): Promise<void> {
-    const recovered = await this.queue.recover();
+    const recovered = await this.queue.recover(this.#leases());
     if (recovered > 0) this.log.warn({ recovered }, 'took up sendings of a process that ended');
     // In portions of half the capacity, so that one commit takes several and the connections never run dry.
     while (!this.#stopping && this.#inFlight.size <= this.settings.capacity / 2) {
@@ -104,20 +108,20 @@ export class SendingWorker {
       if (taken.length === 0) return;
       for (const sending of taken) {
         const attempt = this.#attempt(sending).finally(() => {
-          this.#inFlight.delete(sending.id);
+          this.#inFlight.delete(sending);
           if (this.#inFlight.size <= this.settings.capacity / 2) this.wake();
         });
-        this.#inFlight.set(sending.id, attempt);
+        this.#inFlight.set(sending, attempt);
       }
     }
   }
 
-  async #attempt(sending: QueuedSending): Promise<void> {
+  async #attempt(sending: TakenSending): Promise<void> {
     const result = await this.#deliver(sending);
     if (!result) return;
     for (;;) {
       try {
-        await this.#results.add(result);
+        await this.#results.add({ ...result, sending });
         return;
       } catch (error) {
         this.log.error({ err: error, sending: sending.id }, 'the result of a sending could not be written');
@@ -129,16 +133,16 @@ export class SendingWorker {
   }
 
   /** Undefined when the delivery was given back or is another process's. */
-  async #deliver(sending: QueuedSending): Promise<SendingResult | undefined> {
+  async #deliver(sending: TakenSending): Promise<SendingResult | undefined> {
     try {
       if (this.#stopping) {
-        await this.queue.release([sending.id]);
+        await this.queue.release(sending);
         return undefined;
       }
       const refusal = await this.lastCheck(sending);
       if (refusal) return ended(sending, SendingState.FAILED, refusal);
       const result = await this.delivery.deliver(sending, async () => {
-        if (!(await this.#marks.add(sending.id))) throw new LeaseLostError('The lease of the sending was lost.');
+        if (!(await this.#marks.add(sending))) throw new LeaseLostError('The lease of the sending was lost.');
       });
       return this.#resultOf(sending, result);
     } catch (error) {
@@ -147,16 +151,12 @@ export class SendingWorker {
       if (error instanceof BadInputError) return ended(sending, SendingState.FAILED, error.message);
       if (error instanceof UnavailableError && error.code === 'STOPPING') {
         await this.queue
-          .release([sending.id])
+          .release(sending)
           .catch((cause: unknown) => this.log.warn({ err: cause }, 'a sending could not be given back'));
         return undefined;
       }
       this.log.warn({ err: error, sending: sending.id }, 'a sending met a fault and is tried again');
-      return this.#later(
-        sending,
-        null,
-        error instanceof UnavailableError ? error.message : 'A fault of Backup itself.',
-      );
+      return this.#later(sending, null, error instanceof PublicError ? error.message : 'A fault of Backup itself.');
     }
   }
 

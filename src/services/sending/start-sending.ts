@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Database } from '../../entities/database.js';
 import { Permission } from '../../entities/permission.js';
 import type { Logger } from '../../log.js';
@@ -51,7 +50,7 @@ export function startSending(parts: SendingParts): { stop(): Promise<void> } {
     return present ? OperationReason.ACCESS_GONE : OperationReason.MESSAGE_GONE;
   };
   const sending = new SendingWorker(
-    new SendingQueue(database, feed, randomUUID(), parts.leaseMs),
+    new SendingQueue(database, feed, parts.leaseMs),
     new MessageDelivery(database, parts.contents, relay, parts.loopMarkKey, parts.senderName),
     lastCheck,
     relay,
