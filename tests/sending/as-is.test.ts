@@ -30,7 +30,7 @@ describe('AS_IS', () => {
     ['bare CR, which SMTP makes a line end', 'A: 1\rBcc: x@y\rB: 2\r\n\r\n', 'A: 1\rB: 2\r\n\r\n'],
     ['no body and no empty line', 'A: 1\r\nBcc: x@y\r\n', 'A: 1\r\n'],
     ['no line end at the very end', 'A: 1\r\nBcc: x@y', 'A: 1\r\n'],
-    ['between lines that are no fields', 'From someone\r\nBcc: x@y\r\n???\r\n\r\n', 'From someone\r\n???\r\n\r\n'],
+    ['between lines that are no fields', '!!!\r\nBcc: x@y\r\n???\r\n\r\n', '!!!\r\n???\r\n\r\n'],
   ])('D4: removes Bcc: %s', async (_case, message, expected) => {
     expect(await send(message, { removeMessageId: false })).toBe(expected);
     // However the store cuts the bytes.
@@ -108,6 +108,45 @@ describe('AS_IS', () => {
         'X-Mailkeep-Sent: v1; id=7; t=1; s=00\r\nX-Mailkeep-Begin:\r\n forged; continuation\r\nA: 1\r\n\r\n',
       );
     }
+  });
+
+  const MARKED = renderTrace(trace).toString();
+  it.each([
+    ['CRLF', 'From a@b Mon Mar  2 08:00:00 2026\r\n', 'Subject: x\r\n\r\nbody'],
+    ['LF', 'From a@b Mon Mar  2 08:00:00 2026\n', 'Subject: x\n\nbody'],
+    ['CR', 'From -\r', 'Subject: x\r\rbody'],
+    ['quoted', '>From a@b\r\n', 'Subject: x\r\n\r\n'],
+    ['alone', 'From a@b\r\n', ''],
+    ['without a line end', 'From a@b', ''],
+  ])(
+    'D4: leaves an mbox line in its place, with the trace fields behind it, where they begin the header: %s',
+    async (_case, line, rest) => {
+      for (const pieceBytes of [1, 2, 5, 4096])
+        expect(await send(line + rest, { removeMessageId: false, trace }, pieceBytes)).toBe(line + MARKED + rest);
+    },
+  );
+
+  it.each([
+    'From: a@b\r\n\r\n',
+    'From : a@b\r\n\r\n',
+    'From \t: a@b\r\n\r\n',
+    'From\r\n\r\n',
+    'From ',
+    'Fro',
+    '>>>',
+    'From-X: y\r\n\r\n',
+    'Subject: x\r\nFrom a@b\r\n\r\nFrom c\r\n',
+    `From ${'x'.repeat(2000)}\r\n\r\n`,
+    '',
+  ])('D4: does not take for an mbox line what is none: %j', async (message) => {
+    for (const pieceBytes of [1, 2, 5, 4096])
+      expect(await send(message, { removeMessageId: false, trace }, pieceBytes)).toBe(MARKED + message);
+  });
+
+  it('keeps the loop mark whole when an mbox line is followed by a blank', async () => {
+    expect(await send('From a@b\r\n x\r\n\r\n', { removeMessageId: false, trace }, 1)).toBe(
+      `From a@b\r\n${MARKED}X-Mailkeep-Begin:\r\n x\r\n\r\n`,
+    );
   });
 
   it('streams a header of 64 MiB without holding it', async () => {

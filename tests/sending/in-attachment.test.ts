@@ -138,6 +138,12 @@ describe('IN_ATTACHMENT', () => {
     expect(parsed.attachments).toHaveLength(1);
   });
 
+  it('D5: tells that its own header has 8-bit octets where an address does', async () => {
+    const composed = await compose(bytes('A: 1\r\n\r\n'), { to: ['jörg@bücher.example'] });
+    expect(composed).toMatchObject({ attachedAs: 'message/rfc822', eightBit: true });
+    expect((await attachment(composed)).header).toContain('Content-Transfer-Encoding: 7bit');
+  });
+
   it('V6: names nobody when recipients may not see each other', async () => {
     expect((await collect((await compose(bytes('A: 1\r\n\r\n'), { to: [] })).open())).toString()).toContain(
       '\r\nTo: undisclosed-recipients:;\r\n',

@@ -101,6 +101,13 @@ describeWhenPresent(['postfix'], 'through Postfix to the next server', () => {
     60_000,
   );
 
+  it('D4: a leftover mbox line leaves the header whole: Postfix makes a field of it', async () => {
+    const message = bytes('From a@b Mon Mar  2 08:00:00 2026\r\nSubject: x\r\nBcc: y@z\r\n\r\nbody\r\n');
+    const received = (await transmit(asIs(message), 'X-Mailbox-Line: From a@b')).toString();
+    expect(received).toMatch(/^X-Mailbox-Line: From a@b .*\r\nResent-From: /);
+    expect(received.slice(received.indexOf('X-Mailkeep-Sent'))).toMatch(/^.*\r\nSubject: x\r\n\r\nbody\r\n$/);
+  });
+
   it('D4, D5: Postfix folds a line over 998 of a message sent as is; in an attachment it stays whole', async () => {
     const message = bytes(`Subject: x\r\n\r\n${'x'.repeat(2000)}\r\n`);
     expect((await transmit(asIs(message), 'Subject: x')).toString()).toBe(

@@ -2,6 +2,7 @@ import { checkAddress, headerAddress } from './envelope-address.js';
 import { FieldRemoval } from './field-removal.js';
 import { addressTokens, headerDate, headerField } from './header-field.js';
 import { LOOP_MARK_FIELD } from './loop-mark.js';
+import { mboxLineEnd } from './mbox-line.js';
 
 /** The fields put on top of a message that is sent as is (rule D4, RFC 5322 3.6.6). */
 export interface TraceFields {
@@ -45,14 +46,33 @@ const CATCH_CONTINUATION = Buffer.from('X-Mailkeep-Begin:\r\n');
  */
 export async function* sendAsIs(source: AsyncIterable<Buffer>, options: AsIsOptions): AsyncGenerator<Buffer> {
   const removal = new FieldRemoval(options.removeMessageId ? ['bcc', 'message-id'] : ['bcc']);
-  if (options.trace) yield renderTrace(options.trace);
+  const trace = options.trace && renderTrace(options.trace);
   let first = true;
-  for await (const piece of source) {
-    if (piece.length === 0) continue;
-    if (first && options.trace && (piece[0] === 0x20 || piece[0] === 0x09)) yield CATCH_CONTINUATION;
+  function* take(bytes: Buffer): Generator<Buffer> {
+    if (bytes.length === 0) return;
+    if (first && trace && (bytes[0] === 0x20 || bytes[0] === 0x09)) yield CATCH_CONTINUATION;
     first = false;
-    yield* removal.push(piece);
+    yield* removal.push(bytes);
   }
+  function* begin(bytes: Buffer, mboxLine: number): Generator<Buffer> {
+    if (mboxLine > 0) yield bytes.subarray(0, mboxLine);
+    if (trace) yield trace;
+    yield* take(bytes.subarray(mboxLine));
+  }
+  // The beginning, until it is known whether it is an mbox line.
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const piece of source) {
+    if (head === undefined) {
+      yield* take(piece);
+      continue;
+    }
+    head = head.length > 0 ? Buffer.concat([head, piece]) : piece;
+    const mboxLine = mboxLineEnd(head);
+    if (mboxLine === undefined) continue;
+    yield* begin(head, mboxLine);
+    head = undefined;
+  }
+  if (head) yield* begin(head, mboxLineEnd(head, true) ?? 0);
   const rest = removal.end();
   if (rest.length > 0) yield rest;
 }

@@ -111,7 +111,7 @@ export async function composeInAttachment(
   const form = await inspectForSmtp(open());
   const encoded = !survivesSmtp(form) || (form.eightBit && options.eightBitAllowed === false);
   const attachedAs = encoded ? 'application/octet-stream' : 'message/rfc822';
-  const eightBit = !encoded && form.eightBit;
+  const eightBitOriginal = !encoded && form.eightBit;
   // 128 random bits: nobody can have put it into the original.
   const boundary = `=_${randomBytes(16).toString('hex')}`;
   const from = headerAddress(checkAddress('from', mail.from));
@@ -128,21 +128,22 @@ export async function composeInAttachment(
       headerField(LOOP_MARK_FIELD, mail.loopMark.split(' ')) +
       headerField('MIME-Version', ['1.0']) +
       headerField('Content-Type', ['multipart/mixed;', `boundary="${boundary}"`]) +
-      `Content-Transfer-Encoding: ${eightBit ? '8bit' : '7bit'}\r\n` +
+      `Content-Transfer-Encoding: ${eightBitOriginal ? '8bit' : '7bit'}\r\n` +
       `\r\n--${boundary}\r\n${textPart(explanation(mail, encoded))}\r\n--${boundary}\r\n` +
       headerField(
         'Content-Type',
         encoded ? ['application/octet-stream;', `name="${FILE_NAME}"`] : ['message/rfc822;', `name="${FILE_NAME}"`],
       ) +
       headerField('Content-Disposition', ['attachment;', `filename="${FILE_NAME}"`]) +
-      `Content-Transfer-Encoding: ${encoded ? 'base64' : eightBit ? '8bit' : '7bit'}\r\n\r\n`,
+      `Content-Transfer-Encoding: ${encoded ? 'base64' : eightBitOriginal ? '8bit' : '7bit'}\r\n\r\n`,
   );
   // The line end before the boundary belongs to the boundary (RFC 2046 5.1.1): an original without a last one keeps it so.
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
   const bodyBytes = encoded ? base64Bytes(form.sizeBytes) : form.sizeBytes;
   return {
     sizeBytes: head.length + bodyBytes + tail.length,
-    eightBit,
+    // The header has some where an address does (RFC 6532).
+    eightBit: eightBitOriginal || head.some((byte) => byte > 0x7f),
     attachedAs,
     async *open() {
       yield head;
