@@ -34,6 +34,24 @@ describe('connections', () => {
     expect(server.connectionsMade).toBe(2);
   });
 
+  it('D7: sends all over the connections that the relay allows, when these are fewer than set', async () => {
+    const { relay, server } = await startRelay({ maxConnections: 2 }, { connections: 5, messagesPerConnection: 3 });
+    const all = Array.from({ length: 30 }, (_, index) => relay.send(message([`a${index}@example.com`])));
+    expect((await Promise.all(all)).flat().filter(({ outcome }) => outcome !== 'DELIVERED')).toEqual([]);
+    expect(server.received).toHaveLength(30);
+  });
+
+  it('D7: puts off at once what waits for a relay that is away, and tries again later', async () => {
+    const { relay, server } = await startRaw({}, { connections: 2 }, null);
+    const all = Array.from({ length: 50 }, (_, index) => relay.send(message([`a${index}@example.com`])));
+    expect((await Promise.all(all)).flat().filter(({ outcome }) => outcome !== 'TEMPORARY')).toEqual([]);
+    expect(server.connectionsMade).toBeLessThanOrEqual(2);
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() + 10_000);
+    await relay.send(message(['b@example.com']));
+    clock.mockRestore();
+    expect(server.connectionsMade).toBe(3);
+  });
+
   it('lets go of a connection that nobody uses', async () => {
     const { relay, server } = await startRaw({}, { idleMs: 1 });
     await relay.send(message(['a@example.com']));

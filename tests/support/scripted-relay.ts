@@ -39,6 +39,8 @@ export interface ScriptedRelayOptions {
   };
   readonly without?: readonly ('8BITMIME' | 'PIPELINING' | 'SMTPUTF8')[];
   readonly sizeBytes?: number;
+  /** Further connections are answered with 421. */
+  readonly maxConnections?: number;
   readonly auth?: { readonly user: string; readonly password: string };
 }
 
@@ -77,6 +79,7 @@ export class ScriptedRelay {
       disableReverseLookup: true,
       maxAllowedUnauthenticatedCommands: false,
       ...(options.sizeBytes ? { size: options.sizeBytes } : {}),
+      ...(options.maxConnections ? { maxClients: options.maxConnections } : {}),
       closeTimeout: 100,
       onConnect: (_session, done) => {
         this.connections.made += 1;
