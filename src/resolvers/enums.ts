@@ -254,6 +254,9 @@ export function registerEnums(): void {
     DELETION_SWITCHED_OFF: 'The administrator has switched deleting off (rule X1).',
     NO_OWN_ADDRESS: 'The directory knows no address of the viewer to send to.',
     NO_RECIPIENT: 'Nobody is left to send it to: no copy was put aside.',
+    UNUSABLE_ADDRESS: 'The address of the mailbox cannot be used in SMTP.',
+    ALREADY_BEING_SENT:
+      'An earlier request to send it to the same mailbox in the same form is under way; once that has ended, it can be asked for again (rule D9).',
     MESSAGE_GONE: 'It was deleted or expired before its turn came.',
     ACCESS_GONE: 'The person lost the right to it before its turn came.',
     RELAY_REFUSED: 'The relay refused it, or could not take it.',

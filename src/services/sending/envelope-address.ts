@@ -23,18 +23,22 @@ function parts(address: string): { mailbox: string; domain: string } {
 const isAscii = (text: string) => /^[\x00-\x7f]*$/.test(text);
 
 /**
- * The address as given, when it can stand in an SMTP command and in a header; else BadInputError for `field`. Stops line
- * breaks, NUL, angle brackets and overlong input, with which an address could carry further commands or header fields.
+ * Whether the address can stand in an SMTP command and in a header. Stops line breaks, NUL, angle brackets and overlong input,
+ * with which an address could carry further commands or header fields.
  */
+export function isUsableAddress(address: string): boolean {
+  if (address.length > MAX_ADDRESS_CHARACTERS) return false;
+  const { mailbox, domain } = parts(address);
+  if (!MAILBOX.test(mailbox)) return false;
+  return LITERAL.test(domain) || (DOMAIN.test(domain) && (isAscii(domain) || domainToASCII(domain) !== ''));
+}
+
+/** The address as given, when {@link isUsableAddress}; else BadInputError for `field`, which says nothing of the address. */
 export function checkAddress(field: string, address: string): string {
   if (address.length > MAX_ADDRESS_CHARACTERS) {
     throw new BadInputError(field, `The address has more than ${MAX_ADDRESS_CHARACTERS} characters.`);
   }
-  const { mailbox, domain } = parts(address);
-  if (
-    !MAILBOX.test(mailbox) ||
-    !(LITERAL.test(domain) || (DOMAIN.test(domain) && (isAscii(domain) || domainToASCII(domain) !== '')))
-  ) {
+  if (!isUsableAddress(address)) {
     throw new BadInputError(
       field,
       'This is no mail address: it must read name@domain, without spaces, line breaks or angle brackets.',

@@ -33,6 +33,8 @@ export enum OperationReason {
   DELETION_SWITCHED_OFF = 'DELETION_SWITCHED_OFF',
   NO_OWN_ADDRESS = 'NO_OWN_ADDRESS',
   NO_RECIPIENT = 'NO_RECIPIENT',
+  UNUSABLE_ADDRESS = 'UNUSABLE_ADDRESS',
+  ALREADY_BEING_SENT = 'ALREADY_BEING_SENT',
   MESSAGE_GONE = 'MESSAGE_GONE',
   ACCESS_GONE = 'ACCESS_GONE',
   RELAY_REFUSED = 'RELAY_REFUSED',
@@ -146,6 +148,7 @@ const GRAVEST: readonly SendingState[] = [
   SendingState.FAILED,
   SendingState.CANCELLED,
   SendingState.QUEUED,
+  SendingState.SENDING,
   SendingState.DELIVERED,
 ];
 
@@ -154,7 +157,7 @@ export function outcomeOf(
   deliveries: readonly DeliveryFacts[],
 ): Pick<OperationItem, 'outcome' | 'reason' | 'smtpAnswer'> {
   const untried = deliveries.some(
-    ({ state, attempts }) => state === SendingState.SENDING || (state === SendingState.QUEUED && attempts === 0),
+    ({ state, attempts }) => attempts === 0 && (state === SendingState.SENDING || state === SendingState.QUEUED),
   );
   if (untried) return { outcome: OperationOutcome.PENDING, reason: null, smtpAnswer: null };
   const gravest = GRAVEST.map((state) => deliveries.find((delivery) => delivery.state === state)).find(Boolean);
@@ -171,6 +174,7 @@ export function outcomeOf(
     case SendingState.CANCELLED:
       return { outcome: OperationOutcome.CANCELLED, reason: OperationReason.CANCELLED, smtpAnswer };
     case SendingState.QUEUED:
+    case SendingState.SENDING:
       return { outcome: OperationOutcome.DEFERRED, reason: null, smtpAnswer };
     default:
       return { outcome: OperationOutcome.DONE, reason: null, smtpAnswer };

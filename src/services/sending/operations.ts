@@ -15,7 +15,7 @@ import {
   MAX_OPERATION_MESSAGES,
   type Operation,
   type OperationItem,
-  type OperationKind,
+  OperationKind,
   OperationOutcome,
   type OperationOwner,
   OperationReason,
@@ -26,6 +26,7 @@ import {
 } from './operation.js';
 import { cancelItems } from './cancel-items.js';
 import { OPERATION_COLUMNS, operationOf, type OperationRow } from './operation-rows.js';
+import { withoutUnderWay } from './under-way.js';
 
 /** A delivery that an operation asks for. */
 export interface NewDelivery {
@@ -132,7 +133,11 @@ export class Operations {
         request.owner.owner,
       ]);
       if (running) throw new OperationRunningError();
-      return this.#insert(transaction, request, items);
+      return this.#insert(
+        transaction,
+        request,
+        request.kind === OperationKind.SEND ? await withoutUnderWay(transaction, items) : items,
+      );
     });
     for (const listener of this.#listeners) listener(operation.kind);
     return operation;

@@ -1,4 +1,4 @@
-import { checkAddress } from './envelope-address.js';
+import { isUsableAddress } from './envelope-address.js';
 import { messageCapabilities } from '../access/message-capabilities.js';
 import type { PersonalAccess } from '../access/personal-access.js';
 import type { CopyId, CopyState, PersonalCopy, PersonalMessages } from '../backup/personal-messages.js';
@@ -51,9 +51,10 @@ export class PersonalOperations {
       if (reason !== null) return OperationReason[reason as keyof typeof OperationReason];
       const address = destination === SendDestination.MAILBOX ? copy.section.address : access.own?.address;
       if (address === undefined) return OperationReason.NO_OWN_ADDRESS;
+      if (!isUsableAddress(address)) return OperationReason.UNUSABLE_ADDRESS;
       return [
         {
-          address: checkAddress('ids', address),
+          address,
           ...(destination === SendDestination.MAILBOX ? { mailbox: copy.mailbox } : {}),
           format: access.switches.deliveryFormat,
           removeMessageId: access.switches.removeMessageId,

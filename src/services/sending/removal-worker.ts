@@ -144,7 +144,7 @@ export class RemovalWorker {
   }
 
   async #global({ owner }: Operation) {
-    const allowed = await this.rights.holds(owner, [Permission.BACKUP_DELETE]);
+    const allowed = (await this.rights.permissionsOf(owner)).has(Permission.BACKUP_DELETE);
     return async (transaction: Transaction, items: readonly Item[], changes: NewChange[]) => {
       if (!allowed) return new Map(items.map(({ position }) => [position, failed(OperationReason.ACCESS_GONE)]));
       const removed = await removeMessages(

@@ -1,6 +1,8 @@
 import type { Database } from '../../entities/database.js';
-import type { Permission } from '../../entities/permission.js';
+import { mailboxKey } from '../../entities/mailbox-key.js';
+import { Permission } from '../../entities/permission.js';
 import { RoleSubjectKind } from '../../entities/role-assignment.js';
+import { ACTION_CODES, GatewayAction } from '../../entities/vocabulary.js';
 import { messageCapabilities } from '../access/message-capabilities.js';
 import type { PersonalAccess, PersonalAccessPolicy } from '../access/personal-access.js';
 import type { PersonalMessages } from '../backup/personal-messages.js';
@@ -23,17 +25,39 @@ export class RetainedRights {
     return directoryId === null ? null : this.access.forPerson(directoryId);
   }
 
-  /** Why a person may not have this copy sent any more; null when they may (rules D1, D2). */
-  async againstPersonalSending(owner: string, messageId: number, recipient: number): Promise<OperationReason | null> {
+  /**
+   * Why a person may not have this copy sent to this address any more; null when they may (rules D1 to D3): it goes to the mailbox
+   * of its section, or to an own address.
+   */
+  async againstPersonalSending(
+    owner: string,
+    messageId: number,
+    recipient: number,
+    address: string,
+  ): Promise<OperationReason | null> {
     const access = await this.accessOf(owner);
     const [copy] = access ? await this.messages.find(access, [{ messageId, recipient }]) : [];
     if (!access || !copy) return OperationReason.ACCESS_GONE;
+    const allowed = [...copy.section.mailboxKeys, ...(access.own?.mailboxKeys ?? [])];
+    if (!allowed.includes(mailboxKey(address))) return OperationReason.ACCESS_GONE;
     const { reason } = messageCapabilities(access.switches, copy.facts).send;
     return reason === null ? null : OperationReason[reason as keyof typeof OperationReason];
   }
 
-  /** Whether the owner still holds one of the permissions; a disabled account holds none. */
-  async holds(owner: string, permissions: readonly Permission[]): Promise<boolean> {
+  /** Whether an administrator may still send this message to this address: to any, or to those whose copy was put aside (rule D6). */
+  async allowsSending(owner: string, messageId: number, mailbox: string): Promise<boolean> {
+    const held = await this.permissionsOf(owner);
+    if (held.has(Permission.BACKUP_SEND_TO_ANYONE)) return true;
+    if (!held.has(Permission.BACKUP_SEND_TO_RECIPIENTS)) return false;
+    const [original] = await this.database.rows(
+      `SELECT 1 FROM recipient WHERE message_id = ? AND mailbox = ? AND action <> ${ACTION_CODES.indexOf(GatewayAction.SKIP)}`,
+      [messageId, mailbox],
+    );
+    return original !== undefined;
+  }
+
+  /** Which permissions the owner holds now; a disabled account holds none. */
+  async permissionsOf(owner: string): Promise<ReadonlySet<Permission>> {
     const directoryId = directoryIdOf(owner);
     const rows = await this.database.rows<{ permissions: string }>(
       `SELECT r.permissions FROM granted_role g JOIN role r ON r.id = g.role_id
@@ -43,7 +67,6 @@ export class RetainedRights {
         ? [Number(owner.slice('account:'.length)), RoleSubjectKind.ACCOUNT, owner.slice('account:'.length)]
         : [0, RoleSubjectKind.PERSON, directoryId],
     );
-    const held = rows.flatMap((row) => JSON.parse(row.permissions) as Permission[]);
-    return permissions.some((permission) => held.includes(permission));
+    return new Set(rows.flatMap((row) => JSON.parse(row.permissions) as Permission[]));
   }
 }

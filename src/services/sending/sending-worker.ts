@@ -148,7 +148,7 @@ export class SendingWorker {
     } catch (error) {
       if (error instanceof LeaseLostError) return undefined;
       if (error instanceof MessageGoneError) return ended(sending, SendingState.FAILED, OperationReason.MESSAGE_GONE);
-      if (error instanceof BadInputError) return ended(sending, SendingState.FAILED, error.message);
+      if (error instanceof BadInputError) return ended(sending, SendingState.FAILED, OperationReason.UNUSABLE_ADDRESS);
       if (error instanceof UnavailableError && error.code === 'STOPPING') {
         await this.queue
           .release(sending)

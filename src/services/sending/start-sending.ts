@@ -1,5 +1,4 @@
 import type { Database } from '../../entities/database.js';
-import { Permission } from '../../entities/permission.js';
 import type { Logger } from '../../log.js';
 import type { PersonalAccessPolicy } from '../access/personal-access.js';
 import type { ContentStore } from '../backup/content-store.js';
@@ -39,11 +38,12 @@ const PREPARED = 2;
 export function startSending(parts: SendingParts): { stop(): Promise<void> } {
   const { database, feed, operations, relay, log } = parts;
   const rights = new RetainedRights(database, parts.access, parts.personalMessages);
-  const lastCheck = async ({ owner, messageId, recipient }: QueuedSending): Promise<OperationReason | null> => {
+  const lastCheck = async (sending: QueuedSending): Promise<OperationReason | null> => {
+    const { owner, messageId, recipient, mailbox, address } = sending;
     if (recipient !== null) {
-      const reason = await rights.againstPersonalSending(owner, messageId, recipient);
+      const reason = await rights.againstPersonalSending(owner, messageId, recipient, address);
       if (reason !== OperationReason.ACCESS_GONE) return reason;
-    } else if (await rights.holds(owner, [Permission.BACKUP_SEND_TO_RECIPIENTS, Permission.BACKUP_SEND_TO_ANYONE])) {
+    } else if (await rights.allowsSending(owner, messageId, mailbox)) {
       return null;
     }
     const [present] = await database.rows('SELECT id FROM message WHERE id = ?', [messageId]);
