@@ -18,7 +18,7 @@ import {
   OperationKind,
   OperationOutcome,
   type OperationOwner,
-  OperationReason,
+  type OperationReason,
   OperationRunningError,
   type OperationScope,
   OperationState,
