@@ -50,6 +50,10 @@ function loginFilter(settings: LdapConnectionSettings, login: string): Filter | 
   if (name === '') return null;
   if (backslash >= 0 || !name.includes('@')) return equals(names.loginAttribute, name);
   const filters = [equals(names.principalAttribute, name), equals(names.loginAttribute, name)];
+  // Every account of Active Directory has this principal name without being told (MS-ADTS 5.1.1.1.1).
+  const at = name.lastIndexOf('@');
+  if (name.slice(at + 1).toLowerCase() === settings.domain)
+    filters.push(equals(names.loginAttribute, name.slice(0, at)));
   if (settings.addressAttributes !== 'PROXY_ADDRESSES') filters.push(equals(names.mailAttribute, name));
   if (settings.addressAttributes !== 'MAIL')
     filters.push(equals('proxyAddresses', `smtp:${name}`), equals('proxyAddresses', `SMTP:${name}`));

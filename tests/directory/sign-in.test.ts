@@ -192,6 +192,36 @@ describeOnBothDatabases('Sign-in against the directory', (location) => {
     expect(await attempt('CORP\\dmitri')).toMatchObject({ code: 'CREDENTIALS_REFUSED' });
   });
 
+  it('while one of several directories is away, nobody who is refused learns where their account is, or that there is one', async () => {
+    const [first] = await test.app.services.connections.list();
+    if (!first) throw new Error('There is no connection.');
+    const settings = {
+      ...test.app.services.connections.settingsOf(first),
+      domain: 'away.example',
+      servers: [{ host: '127.0.0.1', port: 1 }],
+    };
+    const { id } = await test.app.services.connections.create('away', settings, TEST_AUTHOR);
+    for (const login of ['FOREST\\stranger', 'clara', 'emil', 'admin', 'stranger'])
+      expect({ login, ...(await attempt(login, 'wrong')) }).toEqual({
+        login,
+        name: undefined,
+        code: 'DIRECTORY_UNAVAILABLE',
+      });
+    // Those that are there have judged, so it is a failure like any other.
+    expect(await lastRefusal()).toBe('UNKNOWN');
+    expect(await attempt('EXAMPLE\\clara', 'wrong')).toMatchObject({ code: 'CREDENTIALS_REFUSED' });
+    expect(await attempt('clara')).toMatchObject({ name: 'Clara Fontaine' });
+    await test.app.services.connections.delete(id, TEST_AUTHOR);
+  }, 30_000);
+
+  it('by a principal name that nobody wrote down: account name and DNS name of the domain', async () => {
+    addPerson('Rolf Old', { sAMAccountName: 'rolf', displayName: 'Rolf Old', mail: 'r.old@example.com' });
+    expect(await attempt('rolf@example.com')).toMatchObject({ name: 'Rolf Old' });
+    await synchronise();
+    expect(await attempt('Rolf@Example.com')).toMatchObject({ name: 'Rolf Old' });
+    expect(await attempt('rolf@branch.example')).toMatchObject({ code: 'CREDENTIALS_REFUSED' });
+  });
+
   it('a directory that is away is told, to people known and unknown, and says nothing about passwords', async () => {
     test.directory.faults = { busy: true };
     // Binds still work; only the look-up of strangers does not.

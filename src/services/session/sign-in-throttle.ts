@@ -23,10 +23,9 @@ function networkOf(address: string): string {
   return key.startsWith(IPV4_MAPPED) ? key : key.slice(0, IPV6_NETWORK_DIGITS);
 }
 
-const subjectsOf = (account: string, remoteAddress: string) => ({
-  account: hashOf(`account:${account}`),
-  address: hashOf(`address:${networkOf(remoteAddress)}`),
-});
+const addressSubject = (remoteAddress: string) => hashOf(`address:${networkOf(remoteAddress)}`);
+const accountSubjects = (accounts: readonly string[]) =>
+  [...new Set(accounts)].map((each) => hashOf(`account:${each}`));
 
 /** Slows down guessing of passwords: per account and per client network, over all processes (counted in the database). */
 export class SignInThrottle {
@@ -37,27 +36,28 @@ export class SignInThrottle {
 
   /**
    * Counts an attempt as failed before it is made, so that attempts side by side cannot outrun the count; throws
-   * {@link TooManyRequestsError} when one limit is reached. A refused attempt does not count and so does not prolong the
-   * wait, or a guesser could lock somebody out for good.
+   * {@link TooManyRequestsError} when one limit is reached. `accounts` are all that the login may mean. A refused attempt
+   * does not count and so does not prolong the wait, or a guesser could lock somebody out for good.
    */
-  async begin(account: string, remoteAddress: string): Promise<void> {
-    const subjects = subjectsOf(account, remoteAddress);
+  async begin(accounts: readonly string[], remoteAddress: string): Promise<void> {
+    const address = addressSubject(remoteAddress);
+    const subjects = [...accountSubjects(accounts), address];
     const now = Date.now();
     const oldest = await this.#oneAtATime(async (transaction) => {
       await transaction.run('DELETE FROM sign_in_failure WHERE failed_at < ?', [now - WINDOW_MS]);
       const rows = await transaction.rows<{ subject: string; count: number; oldest: number }>(
-        'SELECT subject, count(*) AS count, min(failed_at) AS oldest FROM sign_in_failure WHERE subject IN (?, ?) GROUP BY subject',
-        [subjects.account, subjects.address],
+        `SELECT subject, count(*) AS count, min(failed_at) AS oldest FROM sign_in_failure
+          WHERE subject IN (${subjects.map(() => '?').join(', ')}) GROUP BY subject`,
+        subjects,
       );
-      const full = rows.find(
-        ({ subject, count }) =>
-          count >= (subject === subjects.account ? this.limits.perAccount : this.limits.perAddress),
+      const full = rows.filter(
+        ({ subject, count }) => count >= (subject === address ? this.limits.perAddress : this.limits.perAccount),
       );
-      if (full) return full.oldest;
-      await transaction.insert('sign_in_failure', [
-        { subject: subjects.account, failed_at: now },
-        { subject: subjects.address, failed_at: now },
-      ]);
+      if (full.length > 0) return Math.max(...full.map((each) => each.oldest));
+      await transaction.insert(
+        'sign_in_failure',
+        subjects.map((subject) => ({ subject, failed_at: now })),
+      );
       return undefined;
     });
     if (oldest === undefined) return;
@@ -65,22 +65,19 @@ export class SignInThrottle {
     throw new TooManyRequestsError(`Too many failed sign-ins. Try again in ${seconds} seconds.`, seconds);
   }
 
-  /** The attempt succeeded: the account starts anew, and the network has one failure less. */
-  async succeeded(account: string, remoteAddress: string): Promise<void> {
-    const subjects = subjectsOf(account, remoteAddress);
+  /** The attempt succeeded: `own`, the account that it was, starts anew; the others of `accounts` and the network have one failure less. */
+  async succeeded(accounts: readonly string[], own: readonly string[], remoteAddress: string): Promise<void> {
+    const cleared = accountSubjects(own);
     await this.#oneAtATime(async (transaction) => {
-      await transaction.run('DELETE FROM sign_in_failure WHERE subject = ?', [subjects.account]);
-      await takeBack(transaction, subjects.address);
+      for (const subject of cleared) await transaction.run('DELETE FROM sign_in_failure WHERE subject = ?', [subject]);
+      for (const subject of [...accountSubjects(accounts), addressSubject(remoteAddress)])
+        if (!cleared.includes(subject)) await takeBack(transaction, subject);
     });
   }
 
-  /** The attempt failed for no fault of the caller: it does not count, and what was counted before stays. */
-  async excused(account: string, remoteAddress: string): Promise<void> {
-    const subjects = subjectsOf(account, remoteAddress);
-    await this.#oneAtATime(async (transaction) => {
-      await takeBack(transaction, subjects.account);
-      await takeBack(transaction, subjects.address);
-    });
+  /** The attempt could not be judged: the network has one failure less, the account keeps it. */
+  async excused(remoteAddress: string): Promise<void> {
+    await this.#oneAtATime((transaction) => takeBack(transaction, addressSubject(remoteAddress)));
   }
 
   /** Attempts that run side by side do not see each other's rows on MariaDB; a row that always exists serves as their lock. */
