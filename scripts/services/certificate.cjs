@@ -1,12 +1,12 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
-const { run } = require('./processes.cjs');
+const { HOST, run } = require('./processes.cjs');
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
-/** Makes a certificate authority and a certificate for 127.0.0.1 and localhost, unless the folder has them already. */
-function certificate(folder) {
+/** Makes a certificate authority and a certificate for an address of this machine and localhost, unless the folder has them already. */
+function certificate(folder, address = HOST) {
   const file = (name) => path.join(folder, name);
   const files = { caFile: file('ca.pem'), certificateFile: file('server.pem'), keyFile: file('server.key') };
   if (fs.existsSync(files.certificateFile)) return files;
@@ -26,7 +26,7 @@ function certificate(folder) {
     files.caFile,
   );
   openssl('req', ...KEY, '-subj', '/CN=localhost', '-keyout', files.keyFile, '-out', file('server.csr'));
-  fs.writeFileSync(file('names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n');
+  fs.writeFileSync(file('names'), `subjectAltName=IP:${address},DNS:localhost\nextendedKeyUsage=serverAuth\n`);
   const authority = ['-CA', files.caFile, '-CAkey', file('ca.key'), '-CAcreateserial'];
   openssl(
     'x509',

@@ -55,6 +55,31 @@ export interface SlapdOptions {
   readonly settings?: string;
 }
 
+export interface SambaFacts extends ServiceFacts {
+  /** ldaps://host:636; the host is a loopback address of its own, because Samba's ports cannot be chosen. */
+  readonly url: string;
+  /** 389, where a bind without StartTLS is refused with 8 strongAuthRequired. */
+  readonly plainPort: number;
+  /** example.test */
+  readonly domain: string;
+  /** EXAMPLE */
+  readonly shortName: string;
+  readonly suffix: string;
+  /** May do everything. */
+  readonly adminDn: string;
+  /** Of the administrator. */
+  readonly password: string;
+  readonly config: string;
+  readonly caFile: string;
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
+export interface SambaOptions {
+  /** Changes made at the first start, as ldapmodify reads them. */
+  readonly ldif?: string;
+}
+
 export interface ClamdFacts extends ServiceFacts {
   readonly config: string;
 }
@@ -129,6 +154,7 @@ export interface DovecotFacts extends ServiceFacts {
 export interface ServiceTypes {
   mariadb: { facts: MariadbFacts; options: MariadbOptions };
   slapd: { facts: SlapdFacts; options: SlapdOptions };
+  samba: { facts: SambaFacts; options: SambaOptions };
   redis: { facts: ServiceFacts; options: Record<string, never> };
   clamd: { facts: ClamdFacts; options: ClamdOptions };
   rspamd: { facts: RspamdFacts; options: RspamdOptions };

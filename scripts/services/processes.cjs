@@ -83,10 +83,10 @@ function isRunning({ pid, ticks }) {
 const identify = (pid) => ({ pid, ticks: startTicks(pid) });
 
 /** Whether nothing listens on a port of the loopback address. */
-function isPortFree(port) {
+function isPortFree(port, host = HOST) {
   return new Promise((done) => {
     const server = net.createServer().once('error', () => done(false));
-    server.listen(port, HOST, () => server.close(() => done(true)));
+    server.listen(port, host, () => server.close(() => done(true)));
   });
 }
 
@@ -101,10 +101,10 @@ async function freePorts(count) {
 }
 
 /** Whether a server takes a connection, and answers `send` (or greets) with something that matches `expect`. */
-function answers({ port, send, expect, timeoutMs = 1000 }) {
+function answers({ host = HOST, port, send, expect, timeoutMs = 1000 }) {
   return new Promise((done) => {
     let received = '';
-    const socket = net.connect({ host: HOST, port });
+    const socket = net.connect({ host, port });
     const finish = (answered) => {
       socket.destroy();
       done(answered);

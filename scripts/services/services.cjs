@@ -22,7 +22,7 @@ const SOCKET_FOLDER_PREFIX = path.join(os.tmpdir(), 'mk-');
 const LOCK_WAIT_MS = 120_000;
 
 const definitions = new Map();
-for (const file of ['mariadb', 'slapd', 'redis', 'clamd', 'rspamd', 'amavis', 'postfix', 'dovecot']) {
+for (const file of ['mariadb', 'slapd', 'samba', 'redis', 'clamd', 'rspamd', 'amavis', 'postfix', 'dovecot']) {
   const definition = require(`./${file}.cjs`);
   definitions.set(definition.name, definition);
 }
@@ -40,6 +40,7 @@ function definitionOf(name) {
 function absence(name) {
   const definition = definitionOf(name);
   const missing = definition.programs.filter((program) => !findProgram(program));
+  missing.push(...(definition.files ?? []).filter((file) => !fs.existsSync(file)));
   if (missing.length > 0) {
     return `${missing.join(', ')} not found; on Debian: apt-get install --no-install-recommends ${definition.packages.join(' ')}`;
   }
@@ -51,7 +52,7 @@ function absence(name) {
 function missingPackages(wanted = names()) {
   const packages = wanted
     .map(definitionOf)
-    .filter((definition) => definition.programs.some((program) => !findProgram(program)))
+    .filter(({ programs, files = [] }) => !programs.every(findProgram) || !files.every((file) => fs.existsSync(file)))
     .flatMap((definition) => definition.packages);
   return [...new Set(packages)];
 }
