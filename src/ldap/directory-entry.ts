@@ -5,6 +5,7 @@ import { fileTimeToMs, generalizedTimeToMs } from './directory-time.js';
 import { domainOfNormalised, isDn, normaliseDn } from './distinguished-name.js';
 import { guidText } from './object-guid.js';
 import type { RawEntry } from './raw-entry.js';
+import { sidText } from './security-identifier.js';
 
 /** What an entry is to us; a group mailbox is a PERSON that is disabled and holds delegation values. */
 export type DirectoryEntryKind = 'PERSON' | 'GROUP' | 'CONTACT';
@@ -40,11 +41,14 @@ export interface DirectoryEntry {
   /** Of groups: normalised DNs; account names in lower case where a directory lists those (memberUid). */
   readonly members: readonly string[];
   readonly delegations: readonly DelegationValue[];
+  /** Of people: what names their primary group, which does not list them; of groups: by what they are named so. */
+  readonly primaryGroup: string | null;
 }
 
 const DISABLED_BIT = 0x2;
 const MS_PER_DAY = 86_400_000;
 const BINARY_ID = 'objectguid';
+const SID = 'objectSid';
 
 /** The attributes that a connection needs of each entry. */
 export function attributesToRead(settings: LdapConnectionSettings, kind: DirectoryEntryKind): string[] {
@@ -60,13 +64,17 @@ export function attributesToRead(settings: LdapConnectionSettings, kind: Directo
     'proxyAddresses',
   ];
   const special = kind === 'GROUP' ? names.memberAttributes : kind === 'PERSON' ? STATE_ATTRIBUTES : [];
+  const primary = names.primaryGroup === 'SID' ? [SID, 'primaryGroupID'] : ['gidNumber'];
   const delegation = kind === 'CONTACT' ? [] : settings.delegationAttributes;
-  return [...new Set([...common, ...special, ...delegation])];
+  return [...new Set([...common, ...special, ...delegation, ...(kind === 'CONTACT' ? [] : primary)])];
 }
 
 /** The spelling of the attributes that hold octets. */
 export function binaryAttributes(names: DirectoryNames): string[] {
-  return names.idAttribute.toLowerCase() === BINARY_ID ? ['objectGUID', names.idAttribute] : [];
+  return [
+    ...(names.idAttribute.toLowerCase() === BINARY_ID ? ['objectGUID', names.idAttribute] : []),
+    ...(names.primaryGroup === 'SID' ? [SID] : []),
+  ];
 }
 
 /** The identity of an entry (rule L7); null when it is missing or malformed. */
@@ -112,7 +120,21 @@ export function toDirectoryEntry(
         : settings.delegationAttributes.flatMap((attribute) =>
             raw.texts(attribute).map((value) => ({ attribute, value })),
           ),
+    primaryGroup: kind === 'CONTACT' ? null : primaryGroupOf(raw, kind, settings.domain, names),
   };
+}
+
+function primaryGroupOf(raw: RawEntry, kind: DirectoryEntryKind, domain: string, names: DirectoryNames): string | null {
+  if (names.primaryGroup === 'GID') {
+    const number = raw.text('gidNumber');
+    // Numbers of two directories have nothing to do with each other.
+    return /^\d{1,10}$/.test(number) ? `${domain.toLowerCase()} ${number}` : null;
+  }
+  const octets = raw.octets(SID);
+  const own = octets ? sidText(octets) : null;
+  if (own === null || kind === 'GROUP') return own;
+  const last = raw.text('primaryGroupID');
+  return /^\d{1,10}$/.test(last) ? own.replace(/\d+$/, last) : null;
 }
 
 function addressesOf(raw: RawEntry, settings: LdapConnectionSettings, names: DirectoryNames): DirectoryAddress[] {

@@ -13,6 +13,11 @@ export interface DirectoryNames {
   readonly displayNameAttribute: string;
   readonly mailAttribute: string;
   readonly memberAttributes: readonly string[];
+  /**
+   * How people name their primary group, which does not list them as members: by the last part of its SID
+   * (primaryGroupID, MS-ADTS 3.1.1.1.6), or by its number (gidNumber, RFC 2307).
+   */
+  readonly primaryGroup: 'SID' | 'GID';
 }
 
 const PRESETS: Readonly<Record<LdapPreset, DirectoryNames>> = {
@@ -26,6 +31,7 @@ const PRESETS: Readonly<Record<LdapPreset, DirectoryNames>> = {
     displayNameAttribute: 'displayName',
     mailAttribute: 'mail',
     memberAttributes: ['member'],
+    primaryGroup: 'SID',
   },
   OPENLDAP: {
     personFilter: '(objectClass=inetOrgPerson)',
@@ -37,6 +43,7 @@ const PRESETS: Readonly<Record<LdapPreset, DirectoryNames>> = {
     displayNameAttribute: 'displayName',
     mailAttribute: 'mail',
     memberAttributes: ['member', 'uniqueMember', 'memberUid'],
+    primaryGroup: 'GID',
   },
   FREEIPA: {
     personFilter: '(&(objectClass=person)(objectClass=posixAccount))',
@@ -49,6 +56,7 @@ const PRESETS: Readonly<Record<LdapPreset, DirectoryNames>> = {
     displayNameAttribute: 'displayName',
     mailAttribute: 'mail',
     memberAttributes: ['member'],
+    primaryGroup: 'GID',
   },
 };
 

@@ -114,6 +114,32 @@ describe('values of a directory', () => {
     expect(read({ accountExpires: '0' }).expiresAtMs).toBeNull();
   });
 
+  it('knows the primary group of people, which does not list them, and by what groups are named so', () => {
+    const sid = Buffer.from('010500000000000515000000' + '010000000200000003000000' + '50040000', 'hex');
+    const of = (
+      attributes: Record<string, string | Buffer>,
+      kind: 'PERSON' | 'GROUP',
+      preset: 'ACTIVE_DIRECTORY' | 'OPENLDAP',
+    ) =>
+      toDirectoryEntry(
+        new RawEntry({ objectGUID: GUID, entryUUID: 'some-id', ...attributes, dn: 'CN=a,DC=example,DC=com' }),
+        kind,
+        { ...settings, preset },
+      );
+    const group = { primaryGroup: 'S-1-5-21-1-2-3-513' };
+    expect(of({ objectSid: sid, primaryGroupID: '513' }, 'PERSON', 'ACTIVE_DIRECTORY')).toMatchObject(group);
+    const own = Buffer.concat([sid.subarray(0, 24), Buffer.from('01020000', 'hex')]);
+    expect(of({ objectSid: own }, 'GROUP', 'ACTIVE_DIRECTORY')).toMatchObject(group);
+    for (const strange of [Buffer.from('S-1-5'), sid.subarray(1), Buffer.concat([sid, sid])])
+      expect(of({ objectSid: strange, primaryGroupID: '513' }, 'PERSON', 'ACTIVE_DIRECTORY')).toMatchObject({
+        primaryGroup: null,
+      });
+    expect(of({ objectSid: sid }, 'PERSON', 'ACTIVE_DIRECTORY')).toMatchObject({ primaryGroup: null });
+    expect(of({ gidNumber: '100' }, 'PERSON', 'OPENLDAP')).toMatchObject({ primaryGroup: 'example.com 100' });
+    expect(of({ gidNumber: '100' }, 'GROUP', 'OPENLDAP')).toMatchObject({ primaryGroup: 'example.com 100' });
+    expect(of({ gidNumber: 'x' }, 'GROUP', 'OPENLDAP')).toMatchObject({ primaryGroup: null });
+  });
+
   it('L7: an entry without identity or name is refused with the reason', () => {
     const convert = (raw: RawEntry) => toDirectoryEntry(raw, 'PERSON', settings);
     expect(convert(new RawEntry({ dn: 'CN=a,DC=x' }))).toMatch(/objectGUID/);

@@ -30,6 +30,7 @@ describe('reading a whole directory', () => {
       expiresAtMs: null,
       members: [],
       delegations: [],
+      primaryGroup: null,
     });
     expect(named(entries, 'joerg')).toMatchObject({
       dn: 'CN=Müller\\, Jörg,OU=People,DC=example,DC=com',

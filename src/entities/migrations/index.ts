@@ -6,6 +6,7 @@ import { Settings1764000000004 } from './1764000000004-settings.js';
 import { Directory1764000000005 } from './1764000000005-directory.js';
 import { Sending1764000000006 } from './1764000000006-sending.js';
 import { Statistics1764000000007 } from './1764000000007-statistics.js';
+import { PrimaryGroup1764000000008 } from './1764000000008-primary-group.js';
 
 /** All migrations, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -16,4 +17,5 @@ export const migrations: (new () => MigrationInterface)[] = [
   Directory1764000000005,
   Sending1764000000006,
   Statistics1764000000007,
+  PrimaryGroup1764000000008,
 ];

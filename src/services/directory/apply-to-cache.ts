@@ -44,9 +44,9 @@ export function applyToCache(pass: DirectoryPass, found: FoundChanges): Promise<
         current.id,
       ]);
     if (transition) {
-      const touched = isWhole ? undefined : plan.touched;
+      const { touched, reach } = isWhole ? { touched: undefined, reach: undefined } : plan;
       const everybody = isWhole && !current.delegationLoaded;
-      return { ...counts, ...(await transition.complete({ domain: current.domain, touched, everybody })) };
+      return { ...counts, ...(await transition.complete({ domain: current.domain, touched, reach, everybody })) };
     }
     // Time alone ends the right of accounts that expire (rule L7), and disabling one changes no name.
     const ended = await endLapsedSessions(transaction);

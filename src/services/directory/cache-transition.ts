@@ -3,7 +3,9 @@ import type { ChangeFeed, NewChange } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
 import { lockRoles } from '../session/accounts.js';
 import { renewGrantedRoles } from '../session/granted-roles.js';
+import type { ChangeReach } from './changed-entries.js';
 import { type Access, resolveDelegations, type UnresolvedDelegation } from './delegation-access.js';
+import { mailboxesWithin } from './mailboxes-within.js';
 import { inBatches, type ReadGeneration } from './directory-groups.js';
 
 /** What follows from a change of the cache. */
@@ -20,6 +22,8 @@ export interface CacheChange {
   readonly domain: string;
   /** Names and addresses that may clash now or no more; undefined: any. */
   readonly touched?: readonly string[] | undefined;
+  /** Where the consequences begin; undefined: everywhere. */
+  readonly reach?: ChangeReach | undefined;
   /** Whether the domain's delegation became usable or unusable as a whole. */
   readonly everybody: boolean;
 }
@@ -50,8 +54,8 @@ export class CacheTransition {
   }
 
   /** Derives everything anew from the rows as they are now, and tells those concerned. */
-  async complete({ domain, touched, everybody }: CacheChange): Promise<TransitionOutcome> {
-    await this.#renewAccess(domain);
+  async complete({ domain, touched, reach, everybody }: CacheChange): Promise<TransitionOutcome> {
+    await this.#renewAccess(domain, reach);
     await this.#renewClashes(touched);
     const roleNews = await renewGrantedRoles(this.transaction);
     const ended = await endLapsedSessions(this.transaction);
@@ -68,21 +72,18 @@ export class CacheTransition {
     return countProblems(this.transaction, domain);
   }
 
-  async #renewAccess(domain: string): Promise<void> {
+  async #renewAccess(domain: string, reach: ChangeReach | undefined): Promise<void> {
     const all = await this.transaction.rows<ReadGeneration & { domain: string }>(
       'SELECT id AS connectionId, generation, domain FROM ldap_connection',
     );
     const own = all.filter((each) => each.domain === domain);
     const others = all.filter((each) => each.domain !== domain);
-    const { access, unresolved } = await resolveDelegations(this.transaction, own, others);
+    const mailboxIds = reach && (await mailboxesWithin(this.transaction, own, reach));
+    const { access, unresolved } = await resolveDelegations(this.transaction, own, others, mailboxIds);
     const keyOf = ({ personId, mailboxId }: Access) => `${personId} ${mailboxId}`;
     const wanted = new Map(access.map((each) => [keyOf(each), each]));
-    const present = await this.transaction.rows<Access>(
-      'SELECT person_id AS personId, mailbox_id AS mailboxId FROM mailbox_access WHERE domain = ?',
-      [domain],
-    );
     const ended = new Map<string, string[]>();
-    for (const each of present) {
+    for (const each of await this.#presentAccess(domain, mailboxIds)) {
       if (wanted.delete(keyOf(each))) continue;
       const people = ended.get(each.mailboxId);
       if (people) people.push(each.personId);
@@ -105,20 +106,39 @@ export class CacheTransition {
         connectionId,
         generation,
         unresolved.filter((each) => each.connectionId === connectionId),
+        mailboxIds,
       );
     }
+  }
+
+  async #presentAccess(domain: string, mailboxIds: readonly string[] | undefined): Promise<Access[]> {
+    const sql = 'SELECT person_id AS personId, mailbox_id AS mailboxId FROM mailbox_access WHERE domain = ?';
+    if (!mailboxIds) return this.transaction.rows<Access>(sql, [domain]);
+    const present: Access[] = [];
+    await inBatches(mailboxIds, async (batch, marks) => {
+      for (const row of await this.transaction.rows<Access>(`${sql} AND mailbox_id IN (${marks})`, [domain, ...batch]))
+        present.push(row);
+    });
+    return present;
   }
 
   async #markProblems(
     connectionId: number,
     generation: number,
     unresolved: readonly UnresolvedDelegation[],
+    mailboxIds: readonly string[] | undefined,
   ): Promise<void> {
     const scope = 'connection_id = ? AND generation = ?';
-    await this.transaction.run(
-      `UPDATE directory_delegation SET problem = NULL WHERE ${scope} AND problem IS NOT NULL`,
-      [connectionId, generation],
-    );
+    const clear = (condition: string, parameters: readonly string[]) =>
+      this.transaction.run(
+        `UPDATE directory_delegation SET problem = NULL WHERE ${scope} AND problem IS NOT NULL${condition}`,
+        [connectionId, generation, ...parameters],
+      );
+    if (mailboxIds)
+      await inBatches(mailboxIds, async (batch, marks) => {
+        await clear(` AND mailbox_id IN (${marks})`, batch);
+      });
+    else await clear('', []);
     for (const { mailboxId, valueKey, problem } of unresolved) {
       await this.transaction.run(
         `UPDATE directory_delegation SET problem = ? WHERE ${scope} AND mailbox_id = ? AND value_key = ?`,

@@ -39,13 +39,27 @@ export const nameKey = (name: string): string =>
 /** A distinguished name in its comparable form, as an index holds it: SHA-1, because names can have 2000 characters. */
 export const dnHash = (normalisedDn: string): string => createHash('sha1').update(normalisedDn).digest('hex');
 
+/** How groups and mailboxes name an entry by a name or an address of it, which is in its comparable form already. */
+export const nameMemberKey = (value: string): string => `name:${value}`;
+
 /** How a group's member is named in the cache: by the hash of its distinguished name, or by its account name (RFC 2307 memberUid). */
 export const memberKey = (member: string): string =>
-  member.includes('=') ? dnHash(member) : `name:${nameKey(member)}`;
+  member.includes('=') ? dnHash(member) : nameMemberKey(nameKey(member));
 
-/** How a name in a delegation attribute is looked up: a distinguished name, an address or an account name (rule L6). */
-export const delegationKey = (name: string): string =>
-  isDn(name) ? dnHash(normaliseDn(name)) : `name:${nameKey(name)}`;
+/**
+ * How a name in a delegation attribute is looked up: a distinguished name, an address or an account name (rule L6). Only
+ * the mailbox's own domain may stand before a backslash, by its DNS name or the first label of it (rule V9).
+ */
+export function delegationKey(name: string, domain: string): string {
+  if (isDn(name)) return dnHash(normaliseDn(name));
+  const key = nameKey(name);
+  const backslash = key.indexOf('\\');
+  const isOwn = backslash > 0 && [domain, domain.split('.')[0]].includes(key.slice(0, backslash));
+  return nameMemberKey(isOwn ? key.slice(backslash + 1) : key);
+}
+
+/** How changes name everybody whose primary group this is, and the group itself. */
+export const primaryGroupKey = (primaryGroup: string): string => `primary:${primaryGroup}`;
 
 /** Longest word that accounts are found by, in characters; nobody types more. */
 export const MAX_WORD_LENGTH = 100;
@@ -100,6 +114,7 @@ export function entryRows(
         primary_address: (entry.addresses.find(({ primary }) => primary) ?? entry.addresses[0])?.address ?? null,
         disabled: entry.disabled,
         expires_at: entry.expiresAtMs,
+        primary_group: entry.primaryGroup,
       },
     ],
     directory_identifier: identifiers.map((identifier) => ({
@@ -121,7 +136,7 @@ export function entryRows(
         mailbox_id: entry.id,
         attribute,
         value: name.slice(0, 2000),
-        value_key: delegationKey(name),
+        value_key: delegationKey(name, entry.domain),
         problem: null,
       })),
     ),

@@ -1,6 +1,15 @@
 import type { Database, Transaction } from '../../entities/database.js';
 import type { DirectoryEntry } from '../../ldap/directory-entry.js';
-import { countEntry, type DirectoryCounts, dnHash, entryRows, ENTRY_TABLES, noCounts } from './cache-writer.js';
+import {
+  countEntry,
+  type DirectoryCounts,
+  dnHash,
+  entryRows,
+  ENTRY_TABLES,
+  nameMemberKey,
+  noCounts,
+  primaryGroupKey,
+} from './cache-writer.js';
 import { inBatches } from './directory-groups.js';
 
 /** The rows that a change is applied to. */
@@ -15,8 +24,17 @@ export interface ChangePlan {
   readonly touched: readonly string[];
   /** Whether names, members or delegates change, on which access and roles rest; the rest is for show. */
   readonly structural: boolean;
+  readonly reach: ChangeReach;
   /** How much more, or less, the cache will hold of each. */
   readonly difference: DirectoryCounts;
+}
+
+/** Where the consequences of a change begin. */
+export interface ChangeReach {
+  /** By what groups and mailboxes may name entries that changed, as they were and as they are. */
+  readonly keys: readonly string[];
+  /** Entries whose own names, members or delegates changed. */
+  readonly ids: readonly string[];
 }
 
 const OWNER_COLUMN: Readonly<Record<(typeof ENTRY_TABLES)[number], string>> = {
@@ -77,12 +95,13 @@ export async function planChanges(
         `SELECT ${OWNER_COLUMN[table]} AS id, ${columns} FROM ${table} WHERE ${OWNER_COLUMN[table]} IN (${marks}) AND ${SCOPE}`,
         [...batch, owned.connection_id, owned.generation],
       );
-    const entries = await read<{ kind: DirectoryEntry['kind']; hash: string }>(
+    const entries = await read<{ kind: DirectoryEntry['kind']; hash: string; primaryGroup: string | null }>(
       'directory_entry',
-      'kind, dn_hash AS hash',
+      'kind, dn_hash AS hash, primary_group AS primaryGroup',
     );
-    for (const { id, kind, hash } of entries) {
-      before.add(id, `${kind} ${hash}`);
+    for (const { id, kind, hash, primaryGroup } of entries) {
+      before.key(id, kind, hash);
+      if (primaryGroup !== null) before.key(id, kind, primaryGroupKey(primaryGroup));
       removed[kind === 'PERSON' ? 'people' : kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
     }
     const names = await read<{ value: string; kind: string; owner: string }>(
@@ -104,15 +123,22 @@ export async function planChanges(
   for (const entry of upserted) {
     countEntry(added, entry);
     const rows = entryRows(entry, owned);
-    after.add(entry.id, `${entry.kind} ${dnHash(entry.dnKey)}`);
+    after.key(entry.id, entry.kind, dnHash(entry.dnKey));
+    if (entry.primaryGroup !== null) after.key(entry.id, entry.kind, primaryGroupKey(entry.primaryGroup));
     for (const { value } of rows['directory_identifier'] ?? []) after.name(entry.id, entry.kind, String(value));
     for (const { member_key: name } of rows['directory_member'] ?? []) after.add(entry.id, `member ${String(name)}`);
     for (const { value_key: name } of rows['directory_delegation'] ?? [])
       after.add(entry.id, `delegate ${String(name)}`);
   }
-  const { touched, isSame } = before.compare(after);
+  const { touched, ids, keys } = before.compare(after);
   // Delegations are judged anew whenever their rows are written, for the judgement stands in them.
-  return { touched, structural: !isSame || added.delegations > 0, difference: addCounts(added, removed, -1) };
+  const rewritten = upserted.filter(({ delegations }) => delegations.length > 0).map(({ id }) => id);
+  return {
+    touched,
+    structural: ids.length > 0 || rewritten.length > 0,
+    reach: { keys, ids: [...new Set([...ids, ...rewritten])] },
+    difference: addCounts(added, removed, -1),
+  };
 }
 
 /** Applies changes to the generation that is read. */
@@ -141,26 +167,46 @@ export async function applyChanges(
 
 /** What access, roles and clashes rest on. */
 class Structure {
-  readonly #facts = new Set<string>();
+  /** By entry: what access and roles rest on. */
+  readonly #facts = new Map<string, Set<string>>();
+  /** By entry: by what groups and mailboxes may name it. */
+  readonly #keys = new Map<string, Set<string>>();
   readonly #names = new Map<string, string>();
 
   add(id: string, fact: string): void {
-    this.#facts.add(`${id} ${fact}`);
+    collect(this.#facts, id, fact);
+  }
+
+  key(id: string, kind: string, key: string): void {
+    this.add(id, `${kind} ${key}`);
+    collect(this.#keys, id, key);
   }
 
   name(id: string, kind: string, value: string): void {
+    this.key(id, kind, nameMemberKey(value));
     this.#names.set(`${id} ${kind} ${value}`, value);
   }
 
-  compare(other: Structure): { touched: string[]; isSame: boolean } {
+  compare(other: Structure): { touched: string[]; ids: string[]; keys: string[] } {
     const touched = new Set<string>();
     for (const [fact, value] of this.#names) if (!other.#names.has(fact)) touched.add(value);
     for (const [fact, value] of other.#names) if (!this.#names.has(fact)) touched.add(value);
-    const hasSameFacts =
-      this.#facts.size === other.#facts.size && [...this.#facts].every((fact) => other.#facts.has(fact));
-    return { touched: [...touched], isSame: hasSameFacts && touched.size === 0 };
+    const ids = [...new Set([...this.#facts.keys(), ...other.#facts.keys()])].filter(
+      (id) => !areEqual(this.#facts.get(id), other.#facts.get(id)),
+    );
+    const keys = ids.flatMap((id) => [...(this.#keys.get(id) ?? []), ...(other.#keys.get(id) ?? [])]);
+    return { touched: [...touched], ids, keys: [...new Set(keys)] };
   }
 }
+
+function collect(sets: Map<string, Set<string>>, id: string, value: string): void {
+  const set = sets.get(id);
+  if (set) set.add(value);
+  else sets.set(id, new Set([value]));
+}
+
+const areEqual = (one: ReadonlySet<string> = new Set(), other: ReadonlySet<string> = new Set()) =>
+  one.size === other.size && [...one].every((fact) => other.has(fact));
 
 /** One count with another one added, or taken away with the factor -1. */
 export const addCounts = (one: DirectoryCounts, other: DirectoryCounts, factor: 1 | -1 = 1): DirectoryCounts => ({

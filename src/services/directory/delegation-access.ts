@@ -1,5 +1,5 @@
 import type { Transaction } from '../../entities/database.js';
-import { DirectoryGroups, type ReadGeneration } from './directory-groups.js';
+import { DirectoryGroups, inBatches, type ReadGeneration } from './directory-groups.js';
 
 /** A person may see a mailbox. */
 export interface Access {
@@ -33,13 +33,21 @@ export async function resolveDelegations(
   transaction: Transaction,
   own: readonly ReadGeneration[],
   others: readonly ReadGeneration[],
+  /** Only these mailboxes; undefined: all. */
+  mailboxIds?: readonly string[],
 ): Promise<{ readonly access: Access[]; readonly unresolved: UnresolvedDelegation[] }> {
   if (own.length === 0) return { access: [], unresolved: [] };
-  const delegations = await transaction.rows<Delegation>(
-    `SELECT connection_id AS connectionId, mailbox_id AS mailboxId, value_key AS valueKey FROM directory_delegation
-      WHERE ${own.map(() => '(connection_id = ? AND generation = ?)').join(' OR ')}`,
-    own.flatMap(({ connectionId, generation }) => [connectionId, generation]),
-  );
+  const delegations: Delegation[] = [];
+  const read = async (condition: string, parameters: readonly string[]) => {
+    const rows = await transaction.rows<Delegation>(
+      `SELECT connection_id AS connectionId, mailbox_id AS mailboxId, value_key AS valueKey FROM directory_delegation
+        WHERE (${own.map(() => '(connection_id = ? AND generation = ?)').join(' OR ')})${condition}`,
+      [...own.flatMap(({ connectionId, generation }) => [connectionId, generation]), ...parameters],
+    );
+    for (const row of rows) delegations.push(row);
+  };
+  if (mailboxIds) await inBatches(mailboxIds, (batch, marks) => read(` AND mailbox_id IN (${marks})`, batch));
+  else await read('', []);
   const keys = delegations.map(({ valueKey }) => valueKey);
   const groups = new DirectoryGroups(transaction, own);
   await groups.find(keys);

@@ -35,6 +35,8 @@ export class DirectoryGroups {
   /** By member key: the hash of a distinguished name, or "name:" and an account name. */
   readonly #byKey = new Map<string, readonly DirectoryObject[]>();
   readonly #members = new Map<string, string[]>();
+  /** By group: people whose primary group it is; it does not list them. */
+  readonly #primaryMembers = new Map<string, string[]>();
   readonly #scope: string;
   readonly #scopeParameters: readonly number[];
 
@@ -93,9 +95,36 @@ export class DirectoryGroups {
           met.push(memberKey);
         }
       });
+      await this.#findPrimaryMembers(unread);
       await this.find(met);
       level = met.flatMap((key) => this.named(key).flatMap(({ id, kind }) => (kind === 'GROUP' ? [id] : [])));
     }
+  }
+
+  async #findPrimaryMembers(groupIds: readonly string[]): Promise<void> {
+    const groups = new Map<string, string[]>();
+    await inBatches(groupIds, async (batch, marks) => {
+      const rows = await this.transaction.rows<{ groupId: string; name: string }>(
+        `SELECT DISTINCT directory_id AS groupId, primary_group AS name FROM directory_entry
+          WHERE directory_id IN (${marks}) AND kind = 'GROUP' AND primary_group IS NOT NULL AND ${this.#scope}`,
+        [...batch, ...this.#scopeParameters],
+      );
+      for (const { groupId, name } of rows) groups.set(name, [...(groups.get(name) ?? []), groupId]);
+    });
+    await inBatches(groups.keys(), async (batch, marks) => {
+      const rows = await this.transaction.rows<{ personId: string; name: string }>(
+        `SELECT DISTINCT directory_id AS personId, primary_group AS name FROM directory_entry
+          WHERE primary_group IN (${marks}) AND kind = 'PERSON' AND ${this.#scope}`,
+        [...batch, ...this.#scopeParameters],
+      );
+      for (const { personId, name } of rows) {
+        for (const groupId of groups.get(name) ?? []) {
+          const people = this.#primaryMembers.get(groupId);
+          if (people) people.push(personId);
+          else this.#primaryMembers.set(groupId, [personId]);
+        }
+      }
+    });
   }
 
   /** Whom a key names, after {@link find}; several when a name is not unique. */
@@ -109,6 +138,7 @@ export class DirectoryGroups {
     const seen = new Set([groupId]);
     const waiting = [groupId];
     for (let group = waiting.pop(); group !== undefined; group = waiting.pop()) {
+      for (const id of this.#primaryMembers.get(group) ?? []) people.add(id);
       for (const member of (this.#members.get(group) ?? []).flatMap((key) => this.named(key))) {
         if (member.kind === 'PERSON') people.add(member.id);
         else if (member.kind === 'GROUP' && !seen.has(member.id)) {

@@ -26,7 +26,7 @@ export async function storeOneEntry(
     );
     // Another name changes what groups and mailboxes hold, too: that is for the synchronisation, which sees it as a change.
     if (known && known.hash !== dnHash(entry.dnKey)) return;
-    const { touched, difference } = await planChanges(transaction, owned, [entry], []);
+    const { touched, reach, difference } = await planChanges(transaction, owned, [entry], []);
     await applyChanges(transaction, owned, [entry], []);
     const state = stateOf(current);
     const counts = state.counts && { ...state.counts, ...addCounts(state.counts, difference) };
@@ -35,6 +35,6 @@ export async function storeOneEntry(
       JSON.stringify({ ...state, counts }),
       current.id,
     ]);
-    await transition.complete({ domain: current.domain, touched, everybody: false });
+    await transition.complete({ domain: current.domain, touched, reach, everybody: false });
   });
 }
