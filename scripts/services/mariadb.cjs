@@ -19,6 +19,9 @@ module.exports = {
     const data = path.join(folder, 'data');
     // The server refuses to run as root unless told so by name.
     const account = process.getuid?.() === 0 ? ['--user=root'] : [];
+    // A starting server clears what looks like its own in the folder for temporary tables, so no two may share one.
+    const temporary = path.join(folder, 'tmp');
+    fs.mkdirSync(temporary, { recursive: true });
     if (!fs.existsSync(path.join(data, 'mysql'))) {
       fs.rmSync(data, { recursive: true, force: true });
       run('mariadb-install-db', [
@@ -26,12 +29,10 @@ module.exports = {
         '--auth-root-authentication-method=normal',
         '--skip-test-db',
         `--datadir=${data}`,
+        `--tmpdir=${temporary}`,
         ...account,
       ]);
     }
-    // A starting server clears what looks like its own in the folder for temporary tables, so no two may share one.
-    const temporary = path.join(folder, 'tmp');
-    fs.mkdirSync(temporary, { recursive: true });
     const password = previous?.password ?? randomBytes(12).toString('hex');
     const init = path.join(folder, 'init.sql');
     fs.writeFileSync(
