@@ -87,6 +87,8 @@ export interface ClamdFacts extends ServiceFacts {
 export interface ClamdOptions {
   /** Further lines of clamd.conf. */
   readonly settings?: readonly string[];
+  /** Port to take instead of a free one, for scanners whose files must name it. */
+  readonly ports?: { readonly port?: number };
 }
 
 export interface RspamdFacts extends ServiceFacts {
@@ -99,6 +101,8 @@ export interface RspamdFacts extends ServiceFacts {
 export interface RspamdOptions {
   /** Files below its /etc/rspamd by relative path, such as local.d/metadata_exporter.conf. */
   readonly files?: Readonly<Record<string, string>>;
+  /** For the clamd that it uses. */
+  readonly clamd?: ClamdOptions;
 }
 
 export interface AmavisFacts extends ServiceFacts {
@@ -137,6 +141,8 @@ export interface PostfixOptions {
   readonly messageSizeBytes?: number;
   /** Further parameters of main.cf. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Further lines of master.cf. */
+  readonly daemons?: string;
   /** Ports to take instead of free ones, for servers that must know them beforehand. */
   readonly ports?: { readonly port?: number; readonly filteredPort?: number };
 }

@@ -111,7 +111,7 @@ module.exports = {
       `${HOST}:${ports.port} inet n - n - - smtpd`,
       `${HOST}:${ports.filteredPort} inet n - n - - smtpd -o content_filter= -o smtpd_milters=`,
     ];
-    fs.writeFileSync(path.join(config, 'master.cf'), [...doors, ...daemons, ''].join('\n'));
+    fs.writeFileSync(path.join(config, 'master.cf'), [...doors, ...daemons, options.daemons ?? '', ''].join('\n'));
     run('postfix', ['-c', config, 'start']);
     const launched = {
       program: 'postfix',
