@@ -61,8 +61,51 @@ export function skipsLocked(version: string): boolean {
   return major > 10 || (major === 10 && minor >= 6);
 }
 
+/** Whether a server of this version knows INSERT … RETURNING: MariaDB from 10.5 on. */
+function returnsInserted(version: string): boolean {
+  const [, major = 0, minor = 0] = /(\d+)\.(\d+)\.\d+-MariaDB/i.exec(version) ?? [];
+  return Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5);
+}
+
 /** A unique key appeared between looking and inserting; the transaction is worth repeating. */
 export class RepeatTransaction extends Error {}
+
+interface IdRow {
+  readonly id: number;
+  readonly value: string;
+}
+
+/** INSERT statements for rows that all have the same columns, within the limits of both databases. */
+function* insertStatements(table: string, rows: readonly SqlRow[]): Generator<[string, SqlValue[]]> {
+  const first = rows[0];
+  if (!first) return;
+  const columns = Object.keys(first);
+  const placeholders = `(${columns.map(() => '?').join(', ')})`;
+  let batch: SqlValue[] = [];
+  let batchRows = 0;
+  let batchBytes = 0;
+  const statement = (): [string, SqlValue[]] => [
+    `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${Array.from({ length: batchRows }, () => placeholders).join(', ')}`,
+    batch,
+  ];
+  for (const row of rows) {
+    const values = columns.map((column) => row[column] ?? null);
+    const bytes = values.reduce<number>(
+      (sum, value) => sum + (Buffer.isBuffer(value) || typeof value === 'string' ? value.length : 8),
+      0,
+    );
+    if (batch.length + values.length > MAX_PARAMETERS || (batchRows > 0 && batchBytes + bytes > MAX_STATEMENT_BYTES)) {
+      yield statement();
+      batch = [];
+      batchRows = 0;
+      batchBytes = 0;
+    }
+    batch.push(...values);
+    batchRows += 1;
+    batchBytes += bytes;
+  }
+  yield statement();
+}
 
 /** Statements of one transaction; lives only inside {@link Database.transaction}. */
 export class Transaction {
@@ -72,6 +115,8 @@ export class Transaction {
     private readonly runner: QueryRunner,
     readonly kind: DatabaseLocation['kind'],
     private readonly skipsLocked: boolean,
+    /** Whether INSERT … RETURNING is known: SQLite and MariaDB have it, MySQL does not. */
+    private readonly returns: boolean,
   ) {}
 
   /** TypeORM's manager, bound to this transaction. */
@@ -102,34 +147,42 @@ export class Transaction {
 
   /** Inserts rows that all have the same columns, in as few statements as the limits of both databases allow. */
   async insert(table: string, rows: readonly SqlRow[]): Promise<void> {
-    const first = rows[0];
-    if (!first) return;
-    const columns = Object.keys(first);
-    const placeholders = `(${columns.map(() => '?').join(', ')})`;
-    let batch: SqlValue[] = [];
-    let batchRows = 0;
-    let batchBytes = 0;
-    const flush = async () => {
-      if (batchRows === 0) return;
-      const values = Array.from({ length: batchRows }, () => placeholders).join(', ');
-      await this.runner.query(`INSERT INTO ${table} (${columns.join(', ')}) VALUES ${values}`, batch);
-      batch = [];
-      batchRows = 0;
-      batchBytes = 0;
-    };
-    for (const row of rows) {
-      const values = columns.map((column) => row[column] ?? null);
-      const bytes = values.reduce<number>(
-        (sum, value) => sum + (Buffer.isBuffer(value) || typeof value === 'string' ? value.length : 8),
-        0,
-      );
-      if (batch.length + values.length > MAX_PARAMETERS || (batchRows > 0 && batchBytes + bytes > MAX_STATEMENT_BYTES))
-        await flush();
-      batch.push(...values);
-      batchRows += 1;
-      batchBytes += bytes;
+    for (const [sql, values] of insertStatements(table, rows)) await this.runner.query(sql, values);
+  }
+
+  /** Inserts rows as {@link insert} does and gives the ids that the database gave them, by a column that is unique. */
+  async insertForIds(table: string, rows: readonly SqlRow[], key: string): Promise<Map<string, number>> {
+    const ids = new Map<string, number>();
+    for (const [sql, values] of insertStatements(table, rows)) {
+      const found = this.returns ? await this.rows<IdRow>(`${sql} RETURNING id, ${key} AS value`, values) : [];
+      if (!this.returns) await this.runner.query(sql, values);
+      for (const { id, value } of found) ids.set(value, id);
     }
-    await flush();
+    if (this.returns || rows.length === 0) return ids;
+    const marks = rows.map(() => '?').join(', ');
+    const found = await this.rows<IdRow>(
+      `SELECT id, ${key} AS value FROM ${table} WHERE ${key} IN (${marks})`,
+      rows.map((row) => row[key] ?? null),
+    );
+    return new Map(found.map(({ id, value }) => [value, id]));
+  }
+
+  /** Adds to the counter of a table's only row and gives its new value; the row stays locked until the end. */
+  async advance(table: string, column: string, by: number): Promise<number> {
+    if (this.kind === 'mysql') {
+      // The function hands its argument back with the answer to the statement, which saves asking for it.
+      const result = await this.runner.query(
+        `UPDATE ${table} SET ${column} = LAST_INSERT_ID(${column} + ?) WHERE id = 1`,
+        [by],
+        true,
+      );
+      return Number((result.raw as { insertId: number | string }).insertId);
+    }
+    const [row] = await this.rows<{ value: number }>(
+      `UPDATE ${table} SET ${column} = ${column} + ? WHERE id = 1 RETURNING ${column} AS value`,
+      [by],
+    );
+    return row?.value ?? 0;
   }
 
   /** Runs after the commit, never after a rollback: wake-ups, never writes. */
@@ -160,6 +213,7 @@ export class Database {
     kind: DatabaseLocation['kind'],
     /** Whether the server knows SKIP LOCKED. */
     readonly skipsLocked: boolean,
+    private readonly returns: boolean,
   ) {
     this.#reader = reader;
     this.#writer = writer;
@@ -187,7 +241,7 @@ export class Database {
         });
         const writer = await new DataSource(options(false)).initialize();
         const reader = await new DataSource(options(true)).initialize();
-        return new Database(reader, writer, 'sqlite', false);
+        return new Database(reader, writer, 'sqlite', false, true);
       }
       const source = new DataSource({
         type: 'mysql',
@@ -217,7 +271,8 @@ export class Database {
       pool.on('connection', (connection) => connection.query(setUp));
       // The connection that asked for the version was opened before the listener was there.
       await source.query(setUp);
-      return new Database(source, source, 'mysql', skipsLocked(version?.version ?? ''));
+      const server = version?.version ?? '';
+      return new Database(source, source, 'mysql', skipsLocked(server), returnsInserted(server));
     } catch (cause) {
       throw new UnavailableError('DATABASE_UNAVAILABLE', 'The database cannot be opened.', { cause });
     }
@@ -257,7 +312,7 @@ export class Database {
     const runner = this.#writer.createQueryRunner();
     // TypeORM then nests no transaction of its own; it declares the flag readonly because its own methods set it.
     const state = runner as { isTransactionActive: boolean };
-    const transaction = new Transaction(runner, this.kind, this.skipsLocked);
+    const transaction = new Transaction(runner, this.kind, this.skipsLocked, this.returns);
     let result: Result;
     try {
       // IMMEDIATE: a transaction that reads first and writes later would fail when another process wrote in between.

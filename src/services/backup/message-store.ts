@@ -42,6 +42,10 @@ interface Waiting {
 // One commit carries at most so many hand-overs and bytes: a commit's cost is shared, while nobody waits long for others.
 const BATCH_MESSAGES = 64;
 const BATCH_BYTES = 8 * 1024 * 1024;
+// Two transactions at once: the next one writes its rows while the disk syncs the one before it.
+const BATCHES_AT_ONCE = 2;
+// From this size on packing costs more than asking whether the hand-over is known.
+const LOOK_FIRST_BYTES = 256 * 1024;
 
 /**
  * Stores hand-overs: bytes, rows and changes in one transaction (rules S1, S5). Hand-overs that arrive while a commit
@@ -49,7 +53,7 @@ const BATCH_BYTES = 8 * 1024 * 1024;
  */
 export class MessageStore {
   #waiting: Waiting[] = [];
-  #storing: Promise<void> | undefined;
+  readonly #storing = new Set<Promise<void>>();
 
   constructor(
     private readonly database: Database,
@@ -60,18 +64,18 @@ export class MessageStore {
   /** Stores a message, or finds it stored; resolves after the commit. Throws DATABASE_UNAVAILABLE or STORAGE_FULL. */
   async store(received: ReceivedMessage): Promise<StoreOutcome> {
     const { handOver, summary, content, source } = received;
-    // A repeated hand-over costs one look-up and neither compression nor a transaction.
-    const [known] = await this.database.rows<{ id: number }>('SELECT id FROM message WHERE hand_over_key = ?', [
-      handOverKey(handOver, content.sha256),
-    ]);
-    if (known) return { messageId: known.id, created: false };
+    if (content.sizeBytes >= LOOK_FIRST_BYTES) {
+      // A repeated hand-over costs one look-up and neither compression nor a transaction.
+      const [known] = await this.database.rows<{ id: number }>('SELECT id FROM message WHERE hand_over_key = ?', [
+        handOverKey(handOver, content.sha256),
+      ]);
+      if (known) return { messageId: known.id, created: false };
+    }
     const rows = messageRows(handOver, summary, content.sha256, content.sizeBytes, source, Date.now());
     const chunks = content.sizeBytes <= CHUNK_BYTES ? await packContent(content) : undefined;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ rows, received, chunks, resolve, reject });
-      this.#storing ??= this.#storeWaiting().finally(() => {
-        this.#storing = undefined;
-      });
+      this.#begin();
     });
   }
 
@@ -82,11 +86,19 @@ export class MessageStore {
 
   /** Resolves once nothing waits any more. */
   async settled(): Promise<void> {
-    while (this.#storing) await this.#storing;
+    while (this.#storing.size > 0) await Promise.all(this.#storing);
+  }
+
+  #begin(): void {
+    if (this.#storing.size >= BATCHES_AT_ONCE) return;
+    const storing = this.#storeWaiting().finally(() => this.#storing.delete(storing));
+    this.#storing.add(storing);
   }
 
   async #storeWaiting(): Promise<void> {
     for (;;) {
+      // Behind the I/O of this turn: hand-overs that arrived together share a commit.
+      await new Promise<void>((ends) => setImmediate(ends));
       const batch = this.#takeBatch();
       if (batch.length === 0) return;
       try {
@@ -115,37 +127,43 @@ export class MessageStore {
 
   async #storeBatch(batch: readonly Waiting[]): Promise<StoreOutcome[]> {
     return this.database.transaction(async (transaction) => {
-      const known = await this.#messageIds(transaction, batch);
+      const known = await this.#known(transaction, batch);
       // The same hand-over may stand twice in one batch.
       const fresh = new Map(
-        batch.filter((item) => !known.has(item.rows.handOverKey)).map((item) => [item.rows.handOverKey, item]),
+        batch.filter((item) => !known.messages.has(item.rows.handOverKey)).map((item) => [item.rows.handOverKey, item]),
       );
-      const ids = fresh.size > 0 ? await this.#insert(transaction, [...fresh.values()]) : known;
+      const ids =
+        fresh.size > 0 ? await this.#insert(transaction, [...fresh.values()], known.contents) : known.messages;
       const created = new Set(fresh.values());
       return batch.map((item) => ({
-        messageId: (known.get(item.rows.handOverKey) ?? ids.get(item.rows.handOverKey)) as number,
+        messageId: (known.messages.get(item.rows.handOverKey) ?? ids.get(item.rows.handOverKey)) as number,
         created: created.has(item),
       }));
     });
   }
 
-  async #insert(transaction: Transaction, items: readonly Waiting[]): Promise<Map<string, number>> {
+  async #insert(
+    transaction: Transaction,
+    items: readonly Waiting[],
+    knownContents: ReadonlyMap<string, number>,
+  ): Promise<Map<string, number>> {
     let storedBytes: number;
+    let ids: Map<string, number>;
     try {
-      const { ids: contentIds, bytes } = await this.#storeContents(transaction, items);
+      const { ids: contentIds, bytes } = await this.#storeContents(transaction, items, knownContents);
       storedBytes = bytes;
-      await transaction.insert(
+      ids = await transaction.insertForIds(
         'message',
         items.map((item) => ({
           ...item.rows.message,
           content_id: contentIds.get(item.received.content.sha256) as number,
         })),
+        'hand_over_key',
       );
     } catch (error) {
-      // Another process stored the same bytes or the same hand-over in this moment: look again.
-      throw isUniqueViolation(error) ? new RepeatTransaction('stored by another process', { cause: error }) : error;
+      // Somebody else stored the same bytes or the same hand-over in this moment: look again.
+      throw isUniqueViolation(error) ? new RepeatTransaction('stored by somebody else', { cause: error }) : error;
     }
-    const ids = await this.#messageIds(transaction, items);
     const owned = (item: Waiting) => ({ message_id: ids.get(item.rows.handOverKey) as number });
     await transaction.insert(
       'verdict',
@@ -177,23 +195,18 @@ export class MessageStore {
   async #storeContents(
     transaction: Transaction,
     items: readonly Waiting[],
+    known: ReadonlyMap<string, number>,
   ): Promise<{ ids: Map<string, number>; bytes: number }> {
     const bySha256 = new Map(items.map((item) => [item.received.content.sha256, item]));
-    // Locked, so that a deletion of the last other user of the same bytes waits for this transaction.
-    const known = await this.#contentIds(transaction, [...bySha256.keys()], transaction.forUpdate);
     const fresh = [...bySha256].filter(([sha256]) => !known.has(sha256));
-    if (fresh.length === 0) return { ids: known, bytes: 0 };
-    await transaction.insert(
+    const inserted = await transaction.insertForIds(
       'content',
       fresh.map(([sha256, { received, chunks }]) => ({
         sha256,
         size_bytes: received.content.sizeBytes,
         stored_bytes: (chunks ?? []).reduce((sum, chunk) => sum + chunk.bytes.length, 0),
       })),
-    );
-    const inserted = await this.#contentIds(
-      transaction,
-      fresh.map(([sha256]) => sha256),
+      'sha256',
     );
     const small = fresh.flatMap(([sha256, { chunks }]) =>
       (chunks ?? []).map(({ deflated, bytes }, position) => ({
@@ -216,21 +229,23 @@ export class MessageStore {
     return { ids: new Map([...known, ...inserted]), bytes };
   }
 
-  async #contentIds(transaction: Transaction, sha256s: readonly string[], lock = ''): Promise<Map<string, number>> {
-    const marks = sha256s.map(() => '?').join(', ');
-    const rows = await transaction.rows<{ id: number; sha256: string }>(
-      `SELECT id, sha256 FROM content WHERE sha256 IN (${marks})${lock}`,
-      sha256s,
+  /** Ids of hand-overs and of contents that are there already, by key and digest, in one statement. */
+  async #known(
+    transaction: Transaction,
+    batch: readonly Waiting[],
+  ): Promise<{ messages: Map<string, number>; contents: Map<string, number> }> {
+    const keys = [...new Set(batch.map((item) => item.rows.handOverKey))];
+    const digests = [...new Set(batch.map((item) => item.received.content.sha256))];
+    const marks = (values: readonly string[]) => values.map(() => '?').join(', ');
+    // Contents are locked, so that a deletion of the last other user of the same bytes waits for this transaction.
+    const contents = `SELECT 2 AS kind, id, sha256 AS value FROM content WHERE sha256 IN (${marks(digests)})${transaction.forUpdate}`;
+    const rows = await transaction.rows<{ kind: number; id: number; value: string }>(
+      `SELECT 1 AS kind, id, hand_over_key AS value FROM message WHERE hand_over_key IN (${marks(keys)})
+        UNION ALL ${transaction.kind === 'mysql' ? `(${contents})` : contents}`,
+      [...keys, ...digests],
     );
-    return new Map(rows.map((row) => [row.sha256, row.id]));
-  }
-
-  async #messageIds(transaction: Transaction, items: readonly Waiting[]): Promise<Map<string, number>> {
-    const marks = items.map(() => '?').join(', ');
-    const rows = await transaction.rows<{ id: number; handOverKey: string }>(
-      `SELECT id, hand_over_key AS handOverKey FROM message WHERE hand_over_key IN (${marks})`,
-      items.map((item) => item.rows.handOverKey),
-    );
-    return new Map(rows.map((row) => [row.handOverKey, row.id]));
+    const ofKind = (kind: number) =>
+      new Map(rows.filter((row) => Number(row.kind) === kind).map((row) => [row.value, row.id]));
+    return { messages: ofKind(1), contents: ofKind(2) };
   }
 }

@@ -78,9 +78,8 @@ export class ChangeFeed {
   /** Writes changes in the transaction that makes them; call it last, for the feed stays locked until the commit. */
   async append(transaction: Transaction, changes: readonly NewChange[]): Promise<void> {
     if (changes.length === 0) return;
-    await transaction.run('UPDATE change_feed SET last_place = last_place + ? WHERE id = 1', [changes.length]);
-    const [row] = await transaction.rows<{ place: number }>('SELECT last_place AS place FROM change_feed WHERE id = 1');
-    const first = (row?.place ?? 0) - changes.length + 1;
+    const last = await transaction.advance('change_feed', 'last_place', changes.length);
+    const first = last - changes.length + 1;
     const now = Date.now();
     await transaction.insert(
       'change_event',
