@@ -12,7 +12,14 @@ const TOUCH_MS = 60_000;
 
 /** Secrets of gateways and automation. */
 export class ApiTokens {
+  #revocations = 0;
+
   constructor(private readonly database: Database) {}
+
+  /** How many tokens this process has revoked: who remembers tokens asks again when it changed. */
+  get revocations(): number {
+    return this.#revocations;
+  }
 
   /** All tokens, newest first; never the secrets. */
   async list(): Promise<ApiToken[]> {
@@ -55,7 +62,7 @@ export class ApiTokens {
 
   /** Ends a token at once; false when there is none with this id. */
   async revoke(id: number, author: ChangeAuthor): Promise<boolean> {
-    return this.database.transaction(async (transaction) => {
+    const revoked = await this.database.transaction(async (transaction) => {
       const token = await transaction.manager.findOneBy(ApiToken, { id });
       if (!token) return false;
       await transaction.manager.delete(ApiToken, { id });
@@ -67,6 +74,8 @@ export class ApiTokens {
       });
       return true;
     });
+    if (revoked) this.#revocations += 1;
+    return revoked;
   }
 
   /** The token of a secret that is valid now. */
