@@ -104,11 +104,11 @@ export class ContentRouter {
   }
 
   async #personalPreview(
-    { messageId, recipient, mode }: Target<'PERSONAL_PREVIEW'>,
+    { copy: id, mode }: Target<'PERSONAL_PREVIEW'>,
     viewer: Viewer,
   ): Promise<RenderedPreview | undefined> {
     const access = viewer.directoryId === null ? null : await this.options.access.forPerson(viewer.directoryId);
-    const [copy] = await this.options.personalMessages.find(access, [{ messageId, recipient }]);
+    const [copy] = await this.options.personalMessages.find(access, [id]);
     if (!copy || !access) return undefined;
     const can = messageCapabilities(access.switches, copy.facts);
     const { allowed } = mode === 'HTML' ? can.previewHtml : can.previewText;

@@ -52,6 +52,8 @@ const SEVERAL = {
   ],
 };
 
+const copyTo = (message: number, mailbox: string) => copyId({ messageId: message, mailbox: `${mailbox}@example.com` });
+
 describeOnBothDatabases('Messages of others', (location: () => DatabaseLocation) => {
   let test: TestApp;
   let clara: Client;
@@ -90,24 +92,25 @@ describeOnBothDatabases('Messages of others', (location: () => DatabaseLocation)
     const query = `query ($id: ID!) { viewer { personalBackup { message(id: $id) ${everything()} } } }`;
     const ask = async (id: string) =>
       (await post(test.url, { query, variables: { id } }, { authorization: `Bearer ${clara.token}` })).text;
-    const mine = await ask(copyId(several, 2));
+    const mine = await ask(copyTo(several, 'clara'));
     expect(JSON.parse(mine)).toMatchObject({
       data: { viewer: { personalBackup: { message: { subject: 'To several' } } } },
     });
     const ids: Record<string, string> = {
-      'foreign, of the same message': copyId(several, 0),
-      'foreign, of another message': copyId(inSales, 0),
-      'hidden by herself': copyId(hidden, 0),
-      'never personal (V4)': copyId(skipped, 0),
-      'no such recipient': copyId(several, 99),
-      'no such message': copyId(999_999_999, 0),
+      'foreign, of the same message': copyTo(several, 'boris'),
+      'foreign, of another message': copyTo(inSales, 'sales'),
+      'hidden by herself': copyTo(hidden, 'clara'),
+      'never personal (V4)': copyTo(skipped, 'clara'),
+      'no such recipient': copyTo(several, 'nobody'),
+      'no such message': copyTo(999_999_999, 'clara'),
       'an administrator’s id': messageId(several),
       'no id': 'x',
       empty: '',
       'almost one': Buffer.from('copy:1:').toString('base64url'),
-      negative: Buffer.from('copy:-1:0').toString('base64url'),
-      SQL: Buffer.from('copy:1 OR 1=1:0').toString('base64url'),
-      'far too great': Buffer.from(`copy:${'9'.repeat(40)}:0`).toString('base64url'),
+      'by its position': Buffer.from(`copy:${several}:2`).toString('base64url'),
+      negative: Buffer.from('copy:-1:AAAAAAAAAAAAAAAA').toString('base64url'),
+      SQL: Buffer.from('copy:1 OR 1=1:AAAAAAAAAAAAAAAA').toString('base64url'),
+      'far too great': Buffer.from(`copy:${'9'.repeat(40)}:AAAAAAAAAAAAAAAA`).toString('base64url'),
       long: 'A'.repeat(5000),
     };
     const answers: Record<string, string> = {};
@@ -144,7 +147,7 @@ describeOnBothDatabases('Messages of others', (location: () => DatabaseLocation)
     const ask = async (id: string) =>
       (await post(test.url, { query, variables: { id } }, { authorization: `Bearer ${admin.token}` })).text;
     expect(await ask(messageId(several))).toBe('{"data":{"backup":{"message":{"subject":"To several"}}}}\n');
-    const answers = await Promise.all([messageId(999_999_999), copyId(several, 2), 'x', ''].map(ask));
+    const answers = await Promise.all([messageId(999_999_999), copyTo(several, 'clara'), 'x', ''].map(ask));
     expect(new Set(answers)).toEqual(new Set(['{"data":{"backup":{"message":null}}}\n']));
   });
 
@@ -152,7 +155,7 @@ describeOnBothDatabases('Messages of others', (location: () => DatabaseLocation)
     const below = selectEverything(
       schema,
       'Viewer',
-      { mode: 'HTML', address: '"clara@example.com"', id: `"${copyId(several, 2)}"`, first: '2' },
+      { mode: 'HTML', address: '"clara@example.com"', id: `"${copyTo(several, 'clara')}"`, first: '2' },
       // The page is read by its nodes; the edges hold the same.
       ['PersonalBackupMessageConnection.edges'],
     );
@@ -207,11 +210,29 @@ describeOnBothDatabases('Messages of others', (location: () => DatabaseLocation)
     await socket.close();
   });
 
+  it('V6: neither ids nor addresses of contents tell how many other recipients there are', async () => {
+    const alone = await store({ sender: null, gatewayMessageId: 'alone', recipients: ['clara@example.com'] });
+    const query = 'query ($id: ID!) { viewer { personalBackup { message(id: $id) { id previewUrl(mode: TEXT) } } } }';
+    const told = async (message: number) => {
+      const { viewer } = await clara.ask<{
+        viewer: { personalBackup: { message: { id: string; previewUrl: string } } };
+      }>(query, { id: copyTo(message, 'clara') });
+      const { id, previewUrl } = viewer.personalBackup.message;
+      const payload = previewUrl.split('/').at(-1)?.split('.')[0] ?? '';
+      return [id, payload].map((text) =>
+        Buffer.from(text, 'base64url')
+          .toString()
+          .replace(/(?<=^copy:|"messageId":)\d+|(?<="expiresAtMs":)\d+/g, '…'),
+      );
+    };
+    expect(await told(several)).toEqual(await told(alone));
+  });
+
   it('V6: an interface opens no door to what administrators see', async () => {
     const query = `query ($id: ID!) { viewer { personalBackup { message(id: $id) { ... on BackupMessage { subject ... on GlobalBackupMessage { node recipients { address } } } } } } }`;
     const { text } = await post(
       test.url,
-      { query, variables: { id: copyId(several, 2) } },
+      { query, variables: { id: copyTo(several, 'clara') } },
       { authorization: `Bearer ${clara.token}` },
     );
     expect(text).toBe('{"data":{"viewer":{"personalBackup":{"message":{"subject":"To several"}}}}}\n');

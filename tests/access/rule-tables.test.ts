@@ -2,6 +2,7 @@ import { DeliveryFormat } from '../../src/entities/delivery-format.js';
 import { mailboxKey } from '../../src/entities/mailbox-key.js';
 import { Permission } from '../../src/entities/permission.js';
 import { GatewayAction } from '../../src/entities/vocabulary.js';
+import { copyIdOf } from '../../src/services/backup/copy-id.js';
 import { copyId, messageId, readCopyId, readMessageId } from '../../src/resolvers/ids.js';
 import { ipKey, ipRange } from '../../src/services/backup/ip-key.js';
 import { globalFilterSql, personalFilterSql } from '../../src/services/backup/message-filter.js';
@@ -168,9 +169,10 @@ describe('Cursors of the change feed', () => {
 describe('Ids', () => {
   it('come back as they were, each kind from its own', () => {
     expect(readMessageId(messageId(7))).toBe(7);
-    expect(readCopyId(copyId(7, 3))).toEqual({ messageId: 7, recipient: 3 });
+    const copy = { messageId: 7, mailbox: 'a@b.example' };
+    expect(readCopyId(copyId(copy))).toEqual(copyIdOf(copy));
     expect(readCopyId(messageId(7))).toBeUndefined();
-    expect(readMessageId(copyId(7, 3))).toBeUndefined();
+    expect(readMessageId(copyId(copy))).toBeUndefined();
   });
   it.each([
     '',

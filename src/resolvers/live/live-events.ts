@@ -64,7 +64,7 @@ export class LiveEvents {
       refresh: async () => Boolean(await context.refresh()),
       access: () => context.personalAccess(),
     };
-    for await (const { cursor, kind, mailbox, copyId: id, copy, access } of this.personalChanges.follow(
+    for await (const { cursor, kind, mailbox, concerns, copy, access } of this.personalChanges.follow(
       follower,
       place(after),
       left,
@@ -73,7 +73,7 @@ export class LiveEvents {
         cursor: encodeChangeCursor(cursor),
         kind: ChangeKind[kind],
         mailbox,
-        messageId: id && copyId(id.messageId, id.recipient),
+        messageId: concerns && copyId(concerns),
         message: copy && access ? new PersonalBackupMessage(context, copy, access.switches) : null,
       };
     }

@@ -24,7 +24,7 @@ export class PersonalBackupMessage implements BackupMessage {
   ) {}
 
   get id() {
-    return copyId(this.copy.messageId, this.copy.recipient);
+    return copyId(this.copy);
   }
   get receivedAt() {
     return this.copy.receivedAtMs;

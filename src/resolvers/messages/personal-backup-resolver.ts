@@ -5,6 +5,7 @@ import type { ContentLinks } from '../../services/access/content-links.js';
 import { messageCapabilities } from '../../services/access/message-capabilities.js';
 import { sectionsOf } from '../../services/access/personal-access.js';
 import { DEFAULT_ORDER, encodeMessageCursor, readPage } from '../../services/backup/message-order.js';
+import { copyIdOf } from '../../services/backup/copy-id.js';
 import type { PersonalMessages } from '../../services/backup/personal-messages.js';
 import { encodeChangeCursor } from '../../services/changes/change-cursor.js';
 import type { ChangeFeed } from '../../services/changes/change-feed.js';
@@ -154,12 +155,10 @@ export class PersonalBackupMessageResolver {
     @Arg('mode', () => PreviewMode, { description: 'As text or as HTML.' }) mode: PreviewMode,
   ): string | null {
     if (!mayRead(message, mode)) return null;
-    const { messageId, recipient } = message.copy;
     return this.links.urlOf({
       kind: 'PERSONAL_PREVIEW',
       sessionId: context.requireViewer().sessionId,
-      messageId,
-      recipient,
+      copy: copyIdOf(message.copy),
       mode,
     });
   }

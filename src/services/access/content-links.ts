@@ -1,12 +1,12 @@
 import type { SecretBox } from '../../secret-box.js';
+import type { CopyId } from '../backup/copy-id.js';
 
 /** What a link leads to; everything is decided again when it is used (rule V11). */
 export type LinkTarget =
   | {
       readonly kind: 'PERSONAL_PREVIEW';
       readonly sessionId: number;
-      readonly messageId: number;
-      readonly recipient: number;
+      readonly copy: CopyId;
       readonly mode: 'TEXT' | 'HTML';
     }
   | { readonly kind: 'PREVIEW'; readonly sessionId: number; readonly messageId: number; readonly mode: 'TEXT' | 'HTML' }

@@ -9,6 +9,7 @@ import {
 import { MailboxKind, type MailboxSection, type PersonalAccess, sectionsOf } from '../access/personal-access.js';
 import type { MessageFacts } from '../access/message-capabilities.js';
 import { gather } from '../gather.js';
+import { type CopyId, copyIdKey, copyIdOf } from './copy-id.js';
 import { type FilterSql, type PersonalBackupFilter, personalFilterSql } from './message-filter.js';
 import { BackupOrderField, ORDER_COLUMNS, type Page, type PageOf, pageOf, pageSql } from './message-order.js';
 import { Visibility } from './visibility.js';
@@ -16,7 +17,7 @@ import { Visibility } from './visibility.js';
 /** One recipient's copy of a message: what a person may know of it (rule V6). */
 export interface PersonalCopy {
   readonly messageId: number;
-  /** Position of the recipient within the message; with the message id it names the copy. */
+  /** Position of the recipient within the message; never told to people, it counts the others. */
   readonly recipient: number;
   readonly contentId: number;
   readonly section: MailboxSection;
@@ -154,9 +155,9 @@ export class PersonalMessages {
 
   /** Those of the named copies that the person may see now; foreign, hidden and unknown ones are simply absent (rule V6). */
   async find(access: PersonalAccess | null, ids: readonly CopyId[]): Promise<PersonalCopy[]> {
-    const wanted = new Set(ids.map((id) => `${id.messageId}.${id.recipient}`));
+    const wanted = new Set(ids.map(copyIdKey));
     const copies = await this.copiesOf(access, [...new Set(ids.map((id) => id.messageId))]);
-    return copies.filter((copy) => wanted.has(`${copy.messageId}.${copy.recipient}`));
+    return copies.filter((copy) => wanted.has(copyIdKey(copyIdOf(copy))));
   }
 
   /** Every copy of the named messages that the person may see now (or has deleted), in the order of the recipients. */
@@ -206,12 +207,6 @@ export class PersonalMessages {
 interface WantedCopies {
   readonly messageIds: readonly number[];
   readonly keys: readonly string[];
-}
-
-/** Names a recipient's copy of a message. */
-export interface CopyId {
-  readonly messageId: number;
-  readonly recipient: number;
 }
 
 function unite(

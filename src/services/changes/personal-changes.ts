@@ -1,5 +1,5 @@
 import type { PersonalAccess } from '../access/personal-access.js';
-import { topicsOf } from '../access/personal-access.js';
+import { sectionsOf, topicsOf } from '../access/personal-access.js';
 import type { PersonalCopy, PersonalMessages } from '../backup/personal-messages.js';
 import type { ChangeCursor } from './change-cursor.js';
 import type { Change, ChangeFeed } from './change-feed.js';
@@ -22,7 +22,8 @@ export interface PersonalEvent {
   readonly kind: 'STORED' | 'UPDATED' | 'REMOVED' | 'ACCESS' | 'RESET';
   /** Main address of the section; null for ACCESS and RESET. */
   readonly mailbox: string | null;
-  readonly copyId: { readonly messageId: number; readonly recipient: number } | null;
+  /** The message and the mailbox, as its key, whose copy is concerned; null for ACCESS and RESET. */
+  readonly concerns: { readonly messageId: number; readonly mailbox: string } | null;
   /** The copy as it is now; null when it is gone. */
   readonly copy: PersonalCopy | null;
   /** What held when the event was made. */
@@ -51,7 +52,14 @@ export class PersonalChanges {
     follower ??= (await this.feed.follow(names, reset, left)) as ChangeFollower;
     try {
       if (reset)
-        yield { cursor: reset, kind: 'RESET', mailbox: null, copyId: null, copy: null, access: await person.access() };
+        yield {
+          cursor: reset,
+          kind: 'RESET',
+          mailbox: null,
+          concerns: null,
+          copy: null,
+          access: await person.access(),
+        };
       for (;;) {
         let { place } = follower;
         let changes = await follower.next();
@@ -96,24 +104,34 @@ export class PersonalChanges {
     for (const change of changes) {
       const cursor = { epoch: this.feed.epoch, place: change.place };
       if (change.kind === 'ACCESS') {
-        events.push({ cursor, kind: 'ACCESS', mailbox: null, copyId: null, copy: null, access });
+        events.push({ cursor, kind: 'ACCESS', mailbox: null, concerns: null, copy: null, access });
         continue;
       }
-      const section = sectionFor(change, access);
-      if (!section || change.messageId === null || change.recipient === null) continue;
-      const copyId = { messageId: change.messageId, recipient: change.recipient };
-      const copy = copies.get(`${copyId.messageId}.${copyId.recipient}`) ?? null;
+      const place = placeOf(change, access);
+      if (!place || change.messageId === null || change.recipient === null) continue;
+      const { section, mailbox } = place;
+      const copy = copies.get(`${change.messageId}.${change.recipient}`) ?? null;
       if (copy && change.kind === 'STORED' && copy !== first.get(`${copy.messageId} ${section.address}`)) continue;
       // A copy that is gone or hidden by now is told as removed; what else became of it is of no use to the client.
       const kind = copy && change.kind !== 'REMOVED' ? change.kind : 'REMOVED';
-      events.push({ cursor, kind, mailbox: section.address, copyId, copy: kind === 'REMOVED' ? null : copy, access });
+      events.push({
+        cursor,
+        kind,
+        mailbox: section.address,
+        concerns: { messageId: change.messageId, mailbox },
+        copy: kind === 'REMOVED' ? null : copy,
+        access,
+      });
     }
     return events;
   }
 }
 
-function sectionFor(change: Change, access: PersonalAccess | null) {
-  if (!access) return undefined;
-  const sections = access.own ? [access.own, ...access.groupMailboxes] : access.groupMailboxes;
-  return sections.find((section) => section.mailboxKeys.some((key) => topics.mailbox(key) === change.topic));
+/** The section and the mailbox that a change concerns; undefined when they are not the person's. */
+function placeOf(change: Change, access: PersonalAccess | null) {
+  for (const section of sectionsOf(access)) {
+    const mailbox = section.mailboxKeys.find((key) => topics.mailbox(key) === change.topic);
+    if (mailbox !== undefined) return { section, mailbox };
+  }
+  return undefined;
 }

@@ -1,7 +1,8 @@
 import { isUsableAddress } from './envelope-address.js';
 import { messageCapabilities } from '../access/message-capabilities.js';
 import type { PersonalAccess } from '../access/personal-access.js';
-import type { CopyId, CopyState, PersonalCopy, PersonalMessages } from '../backup/personal-messages.js';
+import { type CopyId, copyIdKey, copyIdOf } from '../backup/copy-id.js';
+import type { CopyState, PersonalCopy, PersonalMessages } from '../backup/personal-messages.js';
 import { type Operation, OperationKind, type OperationOwner, OperationReason } from './operation.js';
 import { distinctIds, type NewItem, type OperationRequest, type Operations } from './operations.js';
 import type { Relay } from './relay.js';
@@ -99,13 +100,13 @@ export class PersonalOperations {
     // The first copy of a message in a section stands for the others there, as it does in the list (rule V4).
     const first = new Map<string, PersonalCopy>();
     for (const copy of await this.messages.copiesOf(access, messageIds, state)) {
-      copies.set(`${copy.messageId}.${copy.recipient}`, copy);
+      copies.set(copyIdKey(copyIdOf(copy)), copy);
       const place = `${copy.messageId} ${copy.section.kind} ${copy.section.address}`;
       if (!first.has(place)) first.set(place, copy);
     }
     const taken = new Set<PersonalCopy>();
     const items = named.flatMap(({ givenId, copy: wanted }): NewItem[] => {
-      const found = wanted && copies.get(`${wanted.messageId}.${wanted.recipient}`);
+      const found = wanted && copies.get(copyIdKey(wanted));
       // Foreign, hidden and unknown ones are answered alike (rule V6).
       if (!access || !found) return [refusedItem(givenId, OperationReason.NOT_FOUND)];
       const copy = first.get(`${found.messageId} ${found.section.kind} ${found.section.address}`) ?? found;

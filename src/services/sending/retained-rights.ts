@@ -36,7 +36,8 @@ export class RetainedRights {
     address: string,
   ): Promise<OperationReason | null> {
     const access = await this.accessOf(owner);
-    const [copy] = access ? await this.messages.find(access, [{ messageId, recipient }]) : [];
+    const copies = access ? await this.messages.copiesOf(access, [messageId]) : [];
+    const copy = copies.find((each) => each.recipient === recipient);
     if (!access || !copy) return OperationReason.ACCESS_GONE;
     const allowed = [...copy.section.mailboxKeys, ...(access.own?.mailboxKeys ?? [])];
     if (!allowed.includes(mailboxKey(address))) return OperationReason.ACCESS_GONE;
