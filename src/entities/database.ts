@@ -1,15 +1,16 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DataSource, type EntityManager, MigrationExecutor, QueryFailedError, type QueryRunner } from 'typeorm';
-import type { DataSourceOptions } from 'typeorm';
+import { type EntityManager, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { UnavailableError } from '../errors.js';
+import { AWAY, errorCode, isUniqueViolation, nameFault, RETRYABLE } from './database-faults.js';
+import {
+  closeDataSources,
+  type DatabaseLocation,
+  type DataSources,
+  openDataSources,
+  skipsLocked,
+} from './data-sources.js';
 import { migrations } from './migrations/index.js';
-import { tables } from './tables.js';
 
-/** Where the data is: a SQLite file, or a MariaDB/MySQL server. */
-export type DatabaseLocation =
-  | { readonly kind: 'sqlite'; readonly file: string }
-  | { readonly kind: 'mysql'; readonly url: string; readonly connections: number };
+export type { DatabaseLocation };
 
 /** A value that both databases take as a statement's parameter; moments are integers, ms since 1970 UTC. */
 export type SqlValue = string | number | boolean | Buffer | null;
@@ -24,48 +25,7 @@ const MAX_STATEMENT_BYTES = 4 * 1024 * 1024;
 // A transaction that meets a deadlock or a busy file is repeated so often; each waits a little longer than the last.
 const MAX_ATTEMPTS = 8;
 
-const RETRYABLE = new Set([
-  'ER_LOCK_DEADLOCK',
-  'ER_LOCK_WAIT_TIMEOUT',
-  'ER_CHECKREAD',
-  'SQLITE_BUSY',
-  'SQLITE_BUSY_SNAPSHOT',
-]);
-const UNIQUE_VIOLATIONS = new Set(['ER_DUP_ENTRY', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CONSTRAINT_PRIMARYKEY']);
-const CONNECTION_LOST = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'PROTOCOL_CONNECTION_LOST',
-  'ER_SERVER_SHUTDOWN',
-  'ER_CON_COUNT_ERROR',
-]);
-const STORAGE_FULL = new Set(['SQLITE_FULL', 'ER_RECORD_FILE_FULL', 'ER_DISK_FULL', 'ENOSPC']);
-
-const errorCode = (error: unknown): string => {
-  const driverError: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  return typeof driverError === 'object' && driverError !== null && 'code' in driverError
-    ? String(driverError.code)
-    : '';
-};
-
-/** Whether a statement failed because a unique key exists already. */
-export const isUniqueViolation = (error: unknown): boolean => UNIQUE_VIOLATIONS.has(errorCode(error));
-
-/** Whether a server of this version() knows SKIP LOCKED: MariaDB from 10.6, MySQL from 8.0. */
-export function skipsLocked(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
-  if (!version.includes('MariaDB')) return major >= 8;
-  return major > 10 || (major === 10 && minor >= 6);
-}
-
-/** Whether a server of this version knows INSERT … RETURNING: MariaDB from 10.5 on. */
-function returnsInserted(version: string): boolean {
-  const [, major = 0, minor = 0] = /(\d+)\.(\d+)\.\d+-MariaDB/i.exec(version) ?? [];
-  return Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 5);
-}
+export { isUniqueViolation, nameFault, skipsLocked };
 
 /** A unique key appeared between looking and inserting; the transaction is worth repeating. */
 export class RepeatTransaction extends Error {}
@@ -203,90 +163,54 @@ export class Transaction {
  */
 export class Database {
   readonly kind: DatabaseLocation['kind'];
-  readonly #reader: DataSource;
-  readonly #writer: DataSource;
+  readonly #location: DatabaseLocation;
+  #sources: DataSources | undefined;
   #lastWrite: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    reader: DataSource,
-    writer: DataSource,
-    kind: DatabaseLocation['kind'],
-    /** Whether the server knows SKIP LOCKED. */
-    readonly skipsLocked: boolean,
-    private readonly returns: boolean,
-  ) {
-    this.#reader = reader;
-    this.#writer = writer;
-    this.kind = kind;
+  /** Contacts nothing: {@link connect} does. */
+  constructor(location: DatabaseLocation, sources?: DataSources) {
+    this.kind = location.kind;
+    this.#location = location;
+    this.#sources = sources;
   }
 
   /** Connects; throws {@link UnavailableError} DATABASE_UNAVAILABLE when the server does not answer. */
   static async open(location: DatabaseLocation): Promise<Database> {
+    const database = new Database(location);
+    database.#sources = await openDataSources(location);
+    return database;
+  }
+
+  /**
+   * Connects and applies the migrations that are missing; until then every read and write throws DATABASE_UNAVAILABLE, so
+   * that nobody sees a database that is half made. May be called again after it threw.
+   */
+  async connect(): Promise<void> {
+    if (this.#sources) return;
+    const sources = await openDataSources(this.#location);
     try {
-      if (location.kind === 'sqlite') {
-        mkdirSync(dirname(location.file), { recursive: true });
-        const options = (readonly: boolean): DataSourceOptions => ({
-          type: 'better-sqlite3',
-          database: location.file,
-          entities: tables,
-          migrations,
-          enableWAL: !readonly,
-          readonly,
-          // Another process may hold the file for as long as its transaction lasts.
-          timeout: 15_000,
-          // NORMAL would lose the last commits at a power cut; intake promises durability (rule S6).
-          prepareDatabase: (connection: { pragma(statement: string): unknown }) => {
-            if (!readonly) connection.pragma('synchronous = FULL');
-          },
-        });
-        const writer = await new DataSource(options(false)).initialize();
-        const reader = await new DataSource(options(true)).initialize();
-        return new Database(reader, writer, 'sqlite', false, true);
-      }
-      const source = new DataSource({
-        type: 'mysql',
-        url: location.url,
-        entities: tables,
-        migrations,
-        charset: 'utf8mb4',
-        timezone: 'Z',
-        // Whole numbers stay numbers: none of ours passes 2^53.
-        supportBigNumbers: true,
-        bigNumberStrings: false,
-        connectTimeout: 10_000,
-        extra: { connectionLimit: location.connections, flags: ['-LOCAL_FILES'], stringifyObjects: true },
-      });
-      await source.initialize();
-      const pool = (
-        source.driver as unknown as {
-          pool: { on(event: 'connection', listener: (connection: { query(sql: string): unknown }) => void): void };
-        }
-      ).pool;
-      // READ COMMITTED: no gap locks, so that intake of unrelated messages does not deadlock; a strict sql_mode never cuts values silently.
-      const prepare =
-        "SET SESSION transaction_isolation = 'READ-COMMITTED', SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
-      const legacy = prepare.replace('transaction_isolation', 'tx_isolation');
-      const [version] = (await source.query('SELECT version() AS version')) as { version: string }[];
-      const setUp = version?.version.includes('MariaDB') ? legacy : prepare;
-      pool.on('connection', (connection) => connection.query(setUp));
-      // The connection that asked for the version was opened before the listener was there.
-      await source.query(setUp);
-      const server = version?.version ?? '';
-      return new Database(source, source, 'mysql', skipsLocked(server), returnsInserted(server));
-    } catch (cause) {
-      throw new UnavailableError('DATABASE_UNAVAILABLE', 'The database cannot be opened.', { cause });
+      await new Database(this.#location, sources).migrate();
+      this.#sources = sources;
+    } catch (error) {
+      await closeDataSources(sources);
+      throw nameFault(error);
     }
+  }
+
+  /** Whether the server knows SKIP LOCKED. */
+  get skipsLocked(): boolean {
+    return this.#connected.skipsLocked;
   }
 
   /** TypeORM's manager for reading committed data; writing through it is an error of ours. */
   get manager(): EntityManager {
-    return this.#reader.manager;
+    return this.#connected.reader.manager;
   }
 
   /** Committed rows of a SELECT. */
   async rows<Row>(sql: string, parameters: readonly SqlValue[] = []): Promise<Row[]> {
     try {
-      return (await this.#reader.query(sql, [...parameters])) as Row[];
+      return (await this.#connected.reader.query(sql, [...parameters])) as Row[];
     } catch (error) {
       throw nameFault(error);
     }
@@ -309,10 +233,10 @@ export class Database {
   }
 
   async #once<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    const runner = this.#writer.createQueryRunner();
+    const runner = this.#connected.writer.createQueryRunner();
     // TypeORM then nests no transaction of its own; it declares the flag readonly because its own methods set it.
     const state = runner as { isTransactionActive: boolean };
-    const transaction = new Transaction(runner, this.kind, this.skipsLocked, this.returns);
+    const transaction = new Transaction(runner, this.kind, this.skipsLocked, this.#connected.returnsInserted);
     let result: Result;
     try {
       // IMMEDIATE: a transaction that reads first and writes later would fail when another process wrote in between.
@@ -344,13 +268,13 @@ export class Database {
   /** Applies the migrations that are missing, one process at a time, and tells their names. */
   async migrate(): Promise<string[]> {
     const apply = async (runner: QueryRunner): Promise<string[]> => {
-      const executor = new MigrationExecutor(this.#writer, runner);
+      const executor = new MigrationExecutor(this.#connected.writer, runner);
       executor.transaction = 'none';
       return (await executor.executePendingMigrations()).map((migration) => migration.name);
     };
     if (this.kind === 'sqlite')
       return this.transaction((transaction) => apply(transaction.manager.queryRunner as QueryRunner));
-    const runner = this.#writer.createQueryRunner();
+    const runner = this.#connected.writer.createQueryRunner();
     try {
       await runner.query("SELECT GET_LOCK('mailkeep-migrate', 600)");
       return await apply(runner);
@@ -375,26 +299,13 @@ export class Database {
   /** Ends all connections after the writes that run. */
   async close(): Promise<void> {
     await this.#lastWrite;
-    if (this.#reader !== this.#writer) await this.#reader.destroy();
-    await this.#writer.destroy();
+    const sources = this.#sources;
+    this.#sources = undefined;
+    if (sources) await closeDataSources(sources);
   }
-}
 
-/**
- * Gives errors of the driver that tell of the surroundings their codes, DATABASE_UNAVAILABLE and STORAGE_FULL; others stay as
- * they are. For the doors: reads through {@link Database.manager} come with the driver's own errors.
- */
-export function nameFault(error: unknown): unknown {
-  const code = errorCode(error);
-  if (CONNECTION_LOST.has(code))
-    return new UnavailableError('DATABASE_UNAVAILABLE', 'The database does not answer. Try again later.', {
-      cause: error,
-    });
-  if (STORAGE_FULL.has(code))
-    return new UnavailableError(
-      'STORAGE_FULL',
-      'The disk of the database is full. Nothing was changed; make room and try again.',
-      { cause: error },
-    );
-  return error;
+  get #connected(): DataSources {
+    if (!this.#sources) throw new UnavailableError('DATABASE_UNAVAILABLE', AWAY);
+    return this.#sources;
+  }
 }
