@@ -11,7 +11,7 @@ import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
 import { rspamdHandOver } from './services/intake/scanners/rspamd-hand-over.js';
 import { readRspamdRequest, type RspamdRequestLimits } from './services/intake/scanners/rspamd-request.js';
 import type { VerdictMapping } from './services/intake/scanners/verdict-mapping.js';
-import type { ApiTokens } from './services/session/api-tokens.js';
+import type { IntakeTokens } from './services/intake/intake-tokens.js';
 
 /** Header that carries the metadata beside a raw message. */
 export const METADATA_HEADER = 'x-mailkeep-metadata';
@@ -53,7 +53,7 @@ export type IntakeOutcome = 'stored' | 'repeated' | 'spooled' | 'refused_tempora
 /** What the routes of intake stand on. */
 export interface IntakeRouterOptions {
   readonly intake: Intake;
-  readonly tokens: Pick<ApiTokens, 'find'>;
+  readonly tokens: Pick<IntakeTokens, 'find'>;
   readonly mapping: VerdictMapping;
   readonly limits: RspamdRequestLimits;
   readonly log: Logger;
@@ -146,7 +146,7 @@ export function intakeRouter({ intake, tokens, mapping, limits, log, onOutcome }
   return router;
 }
 
-function requireIntakeToken(tokens: Pick<ApiTokens, 'find'>): RequestHandler {
+function requireIntakeToken(tokens: Pick<IntakeTokens, 'find'>): RequestHandler {
   return (request, _response, next) => {
     const secret = secretOf(request);
     const check = async () => {

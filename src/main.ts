@@ -9,13 +9,19 @@ async function main(): Promise<void> {
   const config = loadConfig();
   const log = createLogger(config.logLevel);
   const app = await startApp(config, log);
-  if (app.oneTimePassword) {
-    // Not through the logger: log files are kept, this must be seen once only.
-    process.stderr.write(
-      `\nFirst start: sign in as "${config.adminLogin}" with the password ${app.oneTimePassword}\nIt is not shown again.\n\n`,
-    );
-  }
-  log.info({ host: config.httpHost, port: app.port, database: app.database.kind }, 'listening');
+  const address = { host: config.httpHost, port: app.port };
+  const waitingFor = app.waitingFor();
+  if (waitingFor !== undefined)
+    log.warn({ ...address, waitingFor }, 'the database is away: intake is open, the rest comes up with the database');
+  app.whenComplete((oneTimePassword) => {
+    if (oneTimePassword !== undefined) {
+      // Not through the logger: log files are kept, this must be seen once only.
+      process.stderr.write(
+        `\nFirst start: sign in as "${config.adminLogin}" with the password ${oneTimePassword}\nIt is not shown again.\n\n`,
+      );
+    }
+    log.info({ ...address, database: app.database.kind }, 'listening');
+  });
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) return;

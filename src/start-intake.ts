@@ -1,28 +1,27 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Router } from 'express';
 import type { Config } from './config.js';
 import { PublicError } from './errors.js';
 import { type IntakeOutcome, intakeRouter, outcomeOf } from './intake-router.js';
 import type { Logger } from './log.js';
+import { lmtpSettings, spoolSettings } from './places.js';
 import type { MessageStore } from './services/backup/message-store.js';
 import { DurableStore } from './services/intake/durable-store.js';
 import { Intake } from './services/intake/intake.js';
 import { IntakeGate } from './services/intake/intake-gate.js';
 import { IntakeTokens } from './services/intake/intake-tokens.js';
 import { LmtpListener } from './services/intake/lmtp-listener.js';
-import { LMTP_DEFAULTS, type LmtpListenerSettings } from './services/intake/lmtp-settings.js';
 import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
 import { loadVerdictMapping } from './services/intake/scanners/verdict-mapping.js';
 import { Spool } from './services/intake/spool.js';
 import { SpoolDrain } from './services/intake/spool-drain.js';
 import type { SpoolState } from './services/intake/spool-settings.js';
 import { within } from './services/intake/time-limit.js';
+import { TokenMirror } from './services/intake/token-mirror.js';
 import type { ApiTokens } from './services/session/api-tokens.js';
 
 const METADATA_BYTES = 4 * 1024 * 1024;
 const MEMORY_BYTES = 256 * 1024;
-const SPOOL_LEASE_MS = 30_000;
 
 /** What intake needs of the application. */
 export interface IntakeParts {
@@ -49,29 +48,6 @@ export interface RunningIntake {
   stop(): Promise<void>;
 }
 
-/** Where the configuration says that scanners hand over; undefined when they do not. */
-export function lmtpSettings(config: Config): LmtpListenerSettings | undefined {
-  if (!config.lmtpListen) return undefined;
-  const [, host, port] = /^\[?(.+?)\]?:(\d+)$/.exec(config.lmtpListen) ?? [];
-  const tls =
-    config.lmtpTlsKeyFile && config.lmtpTlsCertFile
-      ? { key: readFileSync(config.lmtpTlsKeyFile, 'utf8'), cert: readFileSync(config.lmtpTlsCertFile, 'utf8') }
-      : undefined;
-  return {
-    ...LMTP_DEFAULTS,
-    protocol: config.lmtpProtocol,
-    listen: config.lmtpListen.startsWith('unix:')
-      ? { socketPath: config.lmtpListen.slice('unix:'.length) }
-      : { host: host ?? '', port: Number(port) },
-    allowedPeers: config.lmtpAllowedPeers,
-    ...(config.lmtpAmavisPeers.length > 0 ? { amavisPeers: config.lmtpAmavisPeers } : {}),
-    spamHeaderPeers: config.lmtpSpamHeaderPeers,
-    ...(tls ? { tls } : {}),
-    messageBytes: config.messageLimitBytes,
-    stopTimeoutMs: config.stopTimeoutMs,
-  };
-}
-
 /** Opens the spool, begins to drain it, and starts the listener for scanners where one is configured (rule S6). */
 export async function startIntake({
   config,
@@ -83,16 +59,7 @@ export async function startIntake({
 }: IntakeParts): Promise<RunningIntake> {
   const mapping = loadVerdictMapping(config.verdictMappingFile || undefined);
   const temporaryFolder = join(config.dataDir, 'tmp');
-  const spool = await Spool.open(
-    {
-      folder: join(config.dataDir, 'spool'),
-      maxBytes: config.spoolLimitBytes,
-      maxEntries: config.spoolLimitMessages,
-      minFreeBytes: config.spoolMinFreeBytes,
-      leaseMs: SPOOL_LEASE_MS,
-    },
-    log,
-  );
+  const spool = await Spool.open(spoolSettings(config), log);
   const gate = new IntakeGate({ messages: config.intakeMaxUnderWay, memoryBytes: config.intakeMemoryBytes });
   const intake = new Intake(
     new DurableStore(store, spool, config.intakeStoreLimitMs, log),
@@ -100,9 +67,10 @@ export async function startIntake({
     gate,
   );
   const drain = new SpoolDrain(spool, direct, log);
+  const mirror = new TokenMirror(tokens, join(config.dataDir, 'intake-tokens.json'), log);
   const router = intakeRouter({
     intake,
-    tokens: new IntakeTokens(tokens, config.intakeStoreLimitMs),
+    tokens: new IntakeTokens(tokens, mirror, config.intakeStoreLimitMs),
     mapping,
     limits: {
       messageBytes: config.messageLimitBytes,
@@ -141,6 +109,7 @@ export async function startIntake({
     throw error;
   }
   drain.start();
+  mirror.start();
   return {
     router,
     spool: () => spool.state(),
@@ -149,7 +118,7 @@ export async function startIntake({
     stopListening: async () => listener?.stop(),
     stop: async () => {
       // A database that hangs must not keep the process: what is under way is still in the spool.
-      await within(drain.stop(), config.stopTimeoutMs);
+      await within(Promise.all([drain.stop(), mirror.stop()]), config.stopTimeoutMs);
       await within(spool.close(), config.stopTimeoutMs);
     },
   };

@@ -10,7 +10,7 @@ import { exampleOrganisation } from '../ldap/embedded/organisation.js';
 import { createLogger } from '../log.js';
 import { readExampleMessages } from '../services/intake/example-messages.js';
 import { MailCatcher } from '../services/sending/mail-catcher.js';
-import type { Services } from '../app.js';
+import type { Services } from '../create-services.js';
 import type { Command, CommandSurroundings } from './command.js';
 import { importMessages } from './import.js';
 
@@ -44,6 +44,7 @@ export const demo: Command = {
     const directory = new EmbeddedDirectory({ organisation: exampleOrganisation });
     const { port: directoryPort } = await directory.start();
     const app = await startApp(config, createLogger('warn'));
+    await new Promise<void>((complete) => app.whenComplete(() => complete()));
     const { services } = app;
     await fillDirectory(services, directoryPort);
     await switchOn(services);

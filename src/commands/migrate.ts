@@ -1,4 +1,4 @@
-import { databaseLocation } from '../app.js';
+import { databaseLocation } from '../places.js';
 import { Database } from '../entities/database.js';
 import type { Command } from './command.js';
 

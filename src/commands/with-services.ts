@@ -1,4 +1,5 @@
-import { createServices, databaseLocation, type Services } from '../app.js';
+import { createServices, type Services } from '../create-services.js';
+import { databaseLocation } from '../places.js';
 import { Database } from '../entities/database.js';
 import type { CommandSurroundings } from './command.js';
 

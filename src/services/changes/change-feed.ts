@@ -1,4 +1,5 @@
 import type { Database, Transaction } from '../../entities/database.js';
+import { UnavailableError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { ChangeCursor } from './change-cursor.js';
 import { ChangeFollower } from './change-follower.js';
@@ -49,12 +50,13 @@ export class ChangeFeed {
     private readonly pollMs: number,
   ) {}
 
-  /** Starts to look for changes of other processes. */
+  /** Starts to look for changes of other processes; before, nobody can follow. */
   async start(): Promise<void> {
     const { epoch, place } = await this.current();
     this.#epoch = epoch;
     this.#place = place;
     this.#looksForChanges = true;
+    clearInterval(this.#timer);
     this.#timer = setInterval(() => this.wake(), this.pollMs);
   }
 
@@ -97,10 +99,10 @@ export class ChangeFeed {
 
   /**
    * Follows topics from behind `after`, or from now on, until `left`. `undefined` when the cursor is too old or of another
-   * feed: then the client has to read anew.
+   * feed: then the client has to read anew. Throws DATABASE_UNAVAILABLE before the start.
    */
   async follow(names: Iterable<string>, after?: ChangeCursor, left?: AbortSignal): Promise<ChangeFollower | undefined> {
-    const follower = new ChangeFollower(this, names, this.#place);
+    const follower = new ChangeFollower(this, names, this.position.place);
     left?.addEventListener('abort', () => follower.close(), { once: true });
     if (left?.aborted) follower.close();
     if (after && !(await this.#isKept(after))) {
@@ -113,6 +115,8 @@ export class ChangeFeed {
 
   /** The place up to which this process has seen the feed; never ahead of what is committed, so it serves as a cursor without asking the database. */
   get position(): ChangeCursor {
+    if (this.#epoch === '')
+      throw new UnavailableError('DATABASE_UNAVAILABLE', 'The database does not answer. Try again later.');
     return { epoch: this.#epoch, place: this.#place };
   }
 
