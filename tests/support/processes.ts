@@ -28,7 +28,8 @@ export function settingsFor(location: DatabaseLocation, dataDir: string): Settin
 
 function launch(program: string, args: readonly string[], settings: Settings): ChildProcess {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MAILKEEP_')));
-  return spawn(process.execPath, [...FROM_SOURCES, join(ROOT, program), ...args], {
+  const sources = program.endsWith('.ts') ? FROM_SOURCES : [];
+  return spawn(process.execPath, [...sources, join(ROOT, program), ...args], {
     cwd: ROOT,
     env: { ...inherited, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -57,6 +58,8 @@ export const runCommand = (args: readonly string[], settings: Settings): Promise
 export interface ServerProcess {
   readonly url: string;
   readonly pid: number;
+  /** Whether it came up without its database. */
+  readonly waiting: boolean;
   /** Resolves with the end of the process. */
   readonly ended: Promise<Ended>;
   /** Most memory that the process has had in RAM so far, bytes. */
@@ -66,21 +69,25 @@ export interface ServerProcess {
   kill(signal: NodeJS.Signals): Promise<Ended>;
 }
 
-/** Starts a server on a free port and waits until it listens. */
-export async function startServer(settings: Settings): Promise<ServerProcess> {
-  const child = launch('src/main.ts', [], { MAILKEEP_HTTP_PORT: '0', MAILKEEP_EXPLORER: 'false', ...settings });
+/** Starts a server on a free port, from the sources or as it was built, and waits until it listens, if only for hand-overs. */
+export async function startServer(
+  settings: Settings,
+  program: 'src/main.ts' | 'dist/main.js' = 'src/main.ts',
+): Promise<ServerProcess> {
+  const child = launch(program, [], { MAILKEEP_HTTP_PORT: '0', MAILKEEP_EXPLORER: 'false', ...settings });
   const ended = gather(child);
-  const port = await new Promise<number>((resolve, reject) => {
+  const { port, waiting } = await new Promise<{ port: number; waiting: boolean }>((resolve, reject) => {
     void ended.then(({ code, stderr }) => reject(new Error(`The server ended with ${code}: ${stderr}`)), reject);
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const entry = JSON.parse(line) as { msg?: string; port?: number };
-      if (entry.msg === 'listening' && entry.port) resolve(entry.port);
+      const entry = JSON.parse(line) as { msg?: string; port?: number; waitingFor?: string };
+      if (entry.port) resolve({ port: entry.port, waiting: entry.waitingFor !== undefined });
     });
   });
   const pid = child.pid as number;
   return {
     url: `http://127.0.0.1:${port}`,
     pid,
+    waiting,
     ended,
     peakBytes: () => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024,
     // proc_pid_clear_refs(5): 5 resets the peak resident set size.
