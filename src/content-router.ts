@@ -33,6 +33,9 @@ export interface ContentRouterOptions {
 
 type Target<Kind extends LinkTarget['kind']> = Extract<LinkTarget, { kind: Kind }>;
 
+/** Characters that some system takes for no part of a file name, or some client for the end of it. */
+const NOT_IN_FILE_NAMES = /["<>:|?*]/g;
+
 /** Previews for sandboxed frames and downloads for administrators, by signed addresses; every right is decided when the address is used. */
 export class ContentRouter {
   readonly #policy: string;
@@ -85,7 +88,7 @@ export class ContentRouter {
       target.kind === 'PERSONAL_PREVIEW'
         ? await this.#personalPreview(target, viewer)
         : target.kind === 'PREVIEW'
-          ? await this.#globalPreview(target, viewer, request.ip ?? '')
+          ? await this.#globalPreview(target, viewer, request)
           : undefined;
     if (!rendered) return false;
     response.set({
@@ -97,9 +100,12 @@ export class ContentRouter {
     });
     // The policy's frame-ancestors says who may show it; this older header cannot name origins.
     response.removeHeader('X-Frame-Options');
-    response
-      .type(rendered.mode === 'HTML' ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8')
-      .send(rendered.content);
+    // A sandboxed frame has an origin of its own anyway, and browsers complain that it asks for one.
+    response.removeHeader('Origin-Agent-Cluster');
+    const body = Buffer.from(rendered.content);
+    response.type(rendered.mode === 'HTML' ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8');
+    // Not sent by Express, which would hash what may not be kept anyway: of six megabytes of images that takes long.
+    response.set('Content-Length', String(body.length)).end(request.method === 'HEAD' ? undefined : body);
     return true;
   }
 
@@ -118,11 +124,11 @@ export class ContentRouter {
   async #globalPreview(
     { messageId, mode }: Target<'PREVIEW'>,
     viewer: Viewer,
-    remoteAddress: string,
+    request: Request,
   ): Promise<ReadablePreview | undefined> {
     const message = await this.#message(viewer, messageId, Permission.BACKUP_READ);
     if (!message) return undefined;
-    await this.#audit(viewer, remoteAddress, 'MESSAGE_READ', messageId, { mode });
+    await this.#audit(viewer, request, 'MESSAGE_READ', messageId, { mode });
     return this.options.contents.previewForAll(message, await this.options.globalMessages.verdicts([messageId]), mode);
   }
 
@@ -134,28 +140,40 @@ export class ContentRouter {
       target.kind === 'ATTACHMENT' ? await this.options.contents.attachment(message.contentId, target.partId) : null;
     if (target.kind === 'ATTACHMENT' && !attachment) return false;
     const sizeBytes = attachment ? attachment.description.sizeBytes : message.sizeBytes;
+    const entityTag = `"${[target.messageId, message.contentId, attachment?.description.partId ?? 'source'].join('-')}"`;
     // RFC 6266: a name in ASCII for old clients and the true one beside it.
-    response.attachment(attachment ? attachment.description.name : `message-${target.messageId}.eml`);
+    response.attachment(
+      attachment ? attachment.description.name.replace(NOT_IN_FILE_NAMES, '_') : `message-${target.messageId}.eml`,
+    );
     // A fixed type: what a sender declares must not make a browser do anything with it.
     response.set({
       'Content-Type': attachment ? 'application/octet-stream' : 'message/rfc822',
       'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': "default-src 'none'; sandbox",
       'Cache-Control': 'private, no-store',
       'Accept-Ranges': 'bytes',
+      ETag: entityTag,
     });
-    const range = readByteRange(request.get('range'), sizeBytes);
-    if (!range) {
+    // RFC 9110, 14.2: ranges are of GET alone; 13.1.5: those of another content than is here are not given.
+    const wanted = request.method === 'GET' && [undefined, entityTag].includes(request.get('if-range'));
+    const range = readByteRange(wanted ? request.get('range') : undefined, sizeBytes);
+    if (range === 'UNSATISFIABLE') {
       response.status(416).set('Content-Range', `bytes */${sizeBytes}`).end();
       return true;
     }
-    if (range.length < sizeBytes)
-      response.status(206).set('Content-Range', `bytes ${range.first}-${range.first + range.length - 1}/${sizeBytes}`);
-    response.set('Content-Length', String(range.length));
+    const { first, length } = range === 'WHOLE' ? { first: 0, length: sizeBytes } : range;
+    if (range !== 'WHOLE')
+      response.status(206).set('Content-Range', `bytes ${first}-${first + length - 1}/${sizeBytes}`);
+    response.set('Content-Length', String(length));
     const details = attachment ? { part: attachment.description.partId } : {};
-    await this.#audit(viewer, request.ip ?? '', 'MESSAGE_DOWNLOAD', target.messageId, details);
+    await this.#audit(viewer, request, 'MESSAGE_DOWNLOAD', target.messageId, details);
+    if (request.method === 'HEAD') {
+      response.end();
+      return true;
+    }
     const bytes = attachment
-      ? sliceBytes(attachment.bytes, range)
-      : sliceBytes(this.options.contents.source(message.contentId, range.first), { first: 0, length: range.length });
+      ? sliceBytes(attachment.open(), { first, length })
+      : sliceBytes(this.options.contents.source(message.contentId, first), { first: 0, length });
     await pipeline(Readable.from(bytes), response);
     return true;
   }
@@ -165,17 +183,19 @@ export class ContentRouter {
     return (await this.options.globalMessages.find([messageId]))[0];
   }
 
+  /** Written before the content is sent; who only asks about it (HEAD) gets nothing of it. */
   async #audit(
     viewer: Viewer,
-    remoteAddress: string,
+    request: Request,
     event: AuditEvent,
     messageId: number,
     details: Record<string, unknown>,
   ): Promise<void> {
+    if (request.method === 'HEAD') return;
     await this.options.database.transaction((transaction) =>
       recordAudit(transaction, {
         actor: auditActor(viewer),
-        remoteAddress,
+        remoteAddress: request.ip ?? '',
         event,
         outcome: 'DONE',
         subject: `message:${messageId}`,

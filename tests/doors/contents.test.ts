@@ -3,6 +3,7 @@ import { startTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 import { switchTo } from '../support/mail.js';
+import { until } from '../support/until.js';
 
 const MAIL = [
   'From: a@example.net',
@@ -42,6 +43,10 @@ interface All {
 
 const OWN = `{ viewer { personalBackup { own { messages { nodes { html: previewUrl(mode: HTML) text: previewUrl(mode: TEXT) } } } } } }`;
 const ALL = `{ backup { messages { nodes { previewUrl(mode: HTML) sourceUrl downloadableAttachments { name url size } } } } }`;
+interface Ids {
+  viewer: { personalBackup: { own: { messages: { nodes: { id: string; html: string }[] } } } };
+}
+const IDS = `{ viewer { personalBackup { own { messages { nodes { id html: previewUrl(mode: TEXT) } } } } } }`;
 const AUDIT = "SELECT event FROM audit_entry WHERE event LIKE 'MESSAGE_%' ORDER BY id";
 
 describeOnBothDatabases('Contents by signed addresses', (location) => {
@@ -58,7 +63,14 @@ describeOnBothDatabases('Contents by signed addresses', (location) => {
   }, 60_000);
   afterAll(() => test?.stop());
 
-  const get = (path: string, headers: Record<string, string> = {}) => fetch(new URL(path, test.url), { headers });
+  const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+    fetch(new URL(path, test.url), { headers, method });
+  const untilGone = (path = '') =>
+    until(
+      'the address leads nowhere',
+      async () => (await get(path)).status,
+      (status) => status === 404,
+    );
   const own = async () => (await anna.ask<Own>(OWN)).viewer.personalBackup.own.messages.nodes[0];
   const all = async () => (await admin.ask<All>(ALL)).backup.messages.nodes[0];
 
@@ -131,5 +143,98 @@ describeOnBothDatabases('Contents by signed addresses', (location) => {
     expect((await get(previewUrl)).status).toBe(200);
     const events = (await test.app.database.rows<{ event: string }>(AUDIT)).slice(before).map(({ event }) => event);
     expect(events).toEqual(['MESSAGE_DOWNLOAD', 'MESSAGE_DOWNLOAD', 'MESSAGE_DOWNLOAD', 'MESSAGE_READ']);
+  });
+
+  it('P6: ranges as RFC 9110 has them: open ends, if-range, several, turned, outside, and none of HEAD', async () => {
+    const { sourceUrl = '' } = (await all()) ?? {};
+    const size = MAIL.length;
+    const head = await get(sourceUrl, {}, 'HEAD');
+    const tag = head.headers.get('etag') ?? '';
+    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, String(size), '']);
+    expect(head.headers.get('content-security-policy')).toBe("default-src 'none'; sandbox");
+    for (const [headers, status, contentRange, body] of [
+      [{ range: 'bytes=0-' }, 206, `bytes 0-${size - 1}/${size}`, MAIL],
+      [{ range: `bytes=${size - 3}-${size + 99}` }, 206, `bytes ${size - 3}-${size - 1}/${size}`, MAIL.slice(-3)],
+      [{ range: `bytes=-${size + 99}` }, 206, `bytes 0-${size - 1}/${size}`, MAIL],
+      [{ range: 'Bytes=0-0' }, 206, `bytes 0-0/${size}`, 'F'],
+      [{ range: 'bytes=0-3', 'if-range': tag }, 206, `bytes 0-3/${size}`, 'From'],
+      [{ range: 'bytes=0-3', 'if-range': '"another"' }, 200, null, MAIL],
+      [{ range: 'bytes=0-3', 'if-range': 'Thu, 26 Nov 2026 10:00:00 GMT' }, 200, null, MAIL],
+      [{ range: 'bytes=0-1,3-4' }, 200, null, MAIL],
+      [{ range: 'bytes=4-2' }, 200, null, MAIL],
+      [{ range: 'lines=1-2' }, 200, null, MAIL],
+      [{ range: 'bytes=-0' }, 416, `bytes */${size}`, ''],
+      [{ range: `bytes=${size}-` }, 416, `bytes */${size}`, ''],
+    ] as const) {
+      const response = await get(sourceUrl, headers);
+      expect([headers, response.status, response.headers.get('content-range'), await response.text()]).toEqual([
+        headers,
+        status,
+        contentRange,
+        body,
+      ]);
+    }
+  });
+
+  it('P5: who only asks about a content (HEAD) has neither read nor downloaded it', async () => {
+    const { sourceUrl = '', previewUrl = '' } = (await all()) ?? {};
+    const before = (await test.app.database.rows(AUDIT)).length;
+    for (const url of [sourceUrl, previewUrl]) expect((await get(url, {}, 'HEAD')).status).toBe(200);
+    expect(await test.app.database.rows(AUDIT)).toHaveLength(before);
+    expect((await get(sourceUrl, {}, 'POST')).status).toBe(404);
+  });
+
+  it('P6: hostile file names stay names (RFC 6266)', async () => {
+    const names = [
+      '"; filename=x.exe',
+      '../../etc/passwd',
+      'a\r\nSet-Cookie: a=b',
+      '\u202egpj.exe',
+      '\u{1f4a3}.pdf',
+      '%00.exe',
+      'C:\\x.exe',
+    ];
+    const parts = names.map((name) =>
+      [
+        '--b',
+        'Content-Type: application/pdf',
+        `Content-Disposition: attachment; filename*=utf-8''${encodeURIComponent(name)}`,
+        '',
+        '%PDF',
+      ].join('\r\n'),
+    );
+    const mail = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts.join('\r\n')}\r\n--b--\r\n`;
+    await test.client().handOver(await test.intakeToken(), mail, { sender: null, recipients: ['anna@example.com'] });
+    const { downloadableAttachments = [] } = (await all()) ?? {};
+    expect(downloadableAttachments).toHaveLength(names.length);
+    for (const { url } of downloadableAttachments) {
+      const response = await get(url);
+      const disposition = response.headers.get('content-disposition') ?? '';
+      expect(disposition).toMatch(/^attachment; filename=("[^"\\/:]*"|[\w.%-]+)(; filename\*=UTF-8''[\w.%'()!~*-]+)?$/);
+      expect(disposition).not.toMatch(/\u202e|%E2%80%AE|[\\/]/);
+      expect(response.headers.get('set-cookie')).toBeNull();
+      expect(await response.text()).toBe('%PDF');
+    }
+  });
+
+  it('V6, V11: an address is worth nothing once its message is deleted from the section, or from Backup', async () => {
+    const [copy] = (await anna.ask<Ids>(IDS)).viewer.personalBackup.own.messages.nodes;
+    const { previewUrl = '', sourceUrl = '' } = (await all()) ?? {};
+    expect((await get(copy?.html ?? '')).status).toBe(200);
+    await anna.ask(
+      'mutation($ids: [ID!]!) { deletePersonalMessages(input: { ids: $ids, idempotencyKey: "a" }) { operation { id } } }',
+      { ids: [copy?.id] },
+    );
+    await untilGone(copy?.html);
+    expect((await get(previewUrl)).status).toBe(200);
+    const [first] = (
+      await admin.ask<{ backup: { messages: { nodes: { id: string }[] } } }>('{ backup { messages { nodes { id } } } }')
+    ).backup.messages.nodes;
+    await admin.ask(
+      'mutation($ids: [ID!]!) { deleteBackupMessages(input: { ids: $ids, idempotencyKey: "b" }) { operation { id } } }',
+      { ids: [first?.id] },
+    );
+    await untilGone(previewUrl);
+    expect((await get(sourceUrl)).status).toBe(404);
   });
 });

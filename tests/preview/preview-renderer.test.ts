@@ -44,7 +44,12 @@ describe('PreviewRenderer', () => {
   });
 
   it('a message that takes too long yields its text with the reason, and the next one is rendered by a new worker', async () => {
-    const slow = create({ timeMs: 400, memoryMiB: 1024, limits: { ...NO_LIMITS, maxTextCharacters: 1000 } });
+    const slow = create({
+      timeMs: 400,
+      timePerMiBMs: 0,
+      memoryMiB: 1024,
+      limits: { ...NO_LIMITS, maxTextCharacters: 1000 },
+    });
     await slow.warmUp();
     const preview = await slow.render(
       htmlMessage(`<p>Readable</p>${'<b style="color:red">x</b>'.repeat(1_500_000)}`),
@@ -66,6 +71,33 @@ describe('PreviewRenderer', () => {
       truncated: true,
     });
     expect(await renderer.render(htmlMessage('<p>Next</p>'), 'HTML')).toMatchObject({ mode: 'HTML', reason: null });
+  });
+
+  it('a large message has more time: the same work is refused without it', async () => {
+    const attachment = Buffer.concat([
+      Buffer.from('Content-Type: application/zip; name=a.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n'),
+      Buffer.from(`${'A'.repeat(76)}\r\n`.repeat(400_000)),
+    ]);
+    const hurried = create({ timeMs: 1, timePerMiBMs: 0 });
+    await hurried.warmUp();
+    expect(await hurried.describe(attachment)).toMatchObject({ attachments: [], reason: 'TIME_LIMIT' });
+    const allowed = create({ timeMs: 1, timePerMiBMs: 1000 });
+    await allowed.warmUp();
+    expect(await allowed.describe(attachment)).toMatchObject({ attachments: [{ name: 'a.zip' }], reason: null });
+  });
+
+  it('P6: what a message is made of is looked up once for all ranges of a download', async () => {
+    const renderer = create({});
+    let reads = 0;
+    const source = async function* () {
+      reads++;
+      yield Buffer.from('Content-Type: application/pdf; name=a.pdf\r\n\r\n%PDF');
+    };
+    for (let range = 0; range < 3; range++)
+      expect(await renderer.describe(source(), { contentKey: 'k' })).toMatchObject({
+        attachments: [{ name: 'a.pdf' }],
+      });
+    expect(reads).toBe(1);
   });
 
   it('the time that the source takes is not charged to the message', async () => {

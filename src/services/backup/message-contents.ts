@@ -27,8 +27,7 @@ export class MessageContents {
 
   /** A safe rendering of a content (rules P2 to P4); the same content is rendered once. */
   async preview(contentId: number, mode: 'TEXT' | 'HTML'): Promise<RenderedPreview> {
-    const [row] = await this.database.rows<{ sha256: string }>('SELECT sha256 FROM content WHERE id = ?', [contentId]);
-    return this.renderer.render(this.contents.open(contentId), mode, row ? { contentKey: row.sha256 } : {});
+    return this.renderer.render(this.contents.open(contentId), mode, await this.#key(contentId));
   }
 
   /** What administrators see: HTML only where the verdicts allow it (rule P3), else text with the reason. */
@@ -49,7 +48,7 @@ export class MessageContents {
 
   /** Attachments, those within attached messages among them, with the ids by which they are downloaded. */
   async describe(contentId: number): Promise<MessageDescription> {
-    return this.renderer.describe(this.contents.open(contentId));
+    return this.renderer.describe(this.contents.open(contentId), await this.#key(contentId));
   }
 
   /** The bytes as received, from `fromByte` on; holds one piece at a time. */
@@ -61,10 +60,22 @@ export class MessageContents {
   async attachment(
     contentId: number,
     partId: string,
-  ): Promise<{ readonly description: AttachmentDescription; readonly bytes: AsyncIterable<Buffer> } | null> {
-    const description = (await this.describe(contentId)).attachments.find((each) => each.partId === partId);
-    if (!description) return null;
-    const attachment = await readAttachment(this.contents.open(contentId), partId);
-    return attachment && { description, bytes: attachment.bytes };
+  ): Promise<{ readonly description: AttachmentDescription; open(): AsyncIterable<Buffer> } | null> {
+    const { attachments } = await this.describe(contentId);
+    const description = attachments.find((each) => each.partId === partId) ?? null;
+    const source = this.contents.open(contentId);
+    return (
+      description && {
+        description,
+        async *open() {
+          yield* (await readAttachment(source, partId))?.bytes ?? [];
+        },
+      }
+    );
+  }
+
+  async #key(contentId: number): Promise<{ contentKey?: string }> {
+    const [row] = await this.database.rows<{ sha256: string }>('SELECT sha256 FROM content WHERE id = ?', [contentId]);
+    return row ? { contentKey: row.sha256 } : {};
   }
 }

@@ -17,6 +17,8 @@ export interface PreviewRendererOptions {
   readonly workers?: number;
   /** Computing time for one message, ms; default 1000. Stops messages made to take forever. */
   readonly timeMs?: number;
+  /** Time more for each MiB of it, ms; default 20. */
+  readonly timePerMiBMs?: number;
   /** Heap of one worker, MiB; default 128. Stops messages made to exhaust memory. */
   readonly memoryMiB?: number;
   /** Messages that may wait for a worker; default 200. */
@@ -39,6 +41,9 @@ export interface RenderOptions {
 
 const MIB = 1024 * 1024;
 
+// A name of 255 characters, two types and the rest.
+const DESCRIPTION_BYTES = 1024;
+
 /** Text shown when a message broke a limit before anything of it was readable. */
 const UNREADABLE_TEXT = '[This message is built so that reading it takes too much time or memory. It is not shown.]';
 
@@ -47,6 +52,7 @@ export class PreviewRenderer {
   private readonly pool: WorkerPool;
   private readonly limits: PreviewLimits;
   private readonly cache: PreviewCache<RenderedPreview>;
+  private readonly descriptions: PreviewCache<MessageDescription>;
   /** Renderings under way by cache key: two people opening the same message share one. */
   private readonly pending = new Map<string, Promise<RenderedPreview>>();
   private readonly log: Logger | undefined;
@@ -55,6 +61,7 @@ export class PreviewRenderer {
     const {
       workers = 2,
       timeMs = 1000,
+      timePerMiBMs = 20,
       memoryMiB = 128,
       maxWaiting = 200,
       cacheEntries = 500,
@@ -64,8 +71,9 @@ export class PreviewRenderer {
       if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} must be a whole number of at least 1.`);
     }
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.pool = new WorkerPool({ workers, timeMs, memoryMiB, maxWaiting, limits: this.limits });
+    this.pool = new WorkerPool({ workers, timeMs, timePerMiBMs, memoryMiB, maxWaiting, limits: this.limits });
     this.cache = new PreviewCache(cacheEntries, cacheBytes);
+    this.descriptions = new PreviewCache(cacheEntries, cacheBytes / 8);
     this.log = options.log;
   }
 
@@ -98,10 +106,17 @@ export class PreviewRenderer {
     return rendering;
   }
 
-  /** Lists the attachments of a message with names, types and sizes, within the same limits. */
-  async describe(source: MessageSource): Promise<MessageDescription> {
+  /** Lists the attachments of a message with names, types and sizes, within the same limits; who downloads in ranges asks often. */
+  async describe(source: MessageSource, { contentKey }: RenderOptions = {}): Promise<MessageDescription> {
+    const kept = contentKey && this.descriptions.get(contentKey);
+    if (kept) return kept;
     const outcome = await this.pool.run('DESCRIPTION', source);
-    if (outcome.kind === 'described') return outcome.description;
+    if (outcome.kind === 'described') {
+      const { description } = outcome;
+      if (contentKey)
+        this.descriptions.set(contentKey, description, DESCRIPTION_BYTES * (1 + description.attachments.length));
+      return description;
+    }
     const reason = outcome.kind === 'broken' ? this.report(outcome) : 'UNREADABLE';
     return { attachments: [], truncated: true, hasText: false, hasHtml: false, reason };
   }

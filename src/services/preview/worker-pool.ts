@@ -26,6 +26,8 @@ export interface WorkerPoolOptions {
   readonly workers: number;
   /** Time that a worker may spend on one message, ms; waiting for its bytes is not counted. */
   readonly timeMs: number;
+  /** Time more for each MiB of a message, ms: an attachment of hundreds of MiB takes seconds to read through. */
+  readonly timePerMiBMs: number;
   /** Heap of one worker, MiB. */
   readonly memoryMiB: number;
   /** Messages that may wait for a worker; more are refused, which stops a flood from piling up sources. */
@@ -35,6 +37,7 @@ export interface WorkerPoolOptions {
 
 // Copied and handed over at once: small enough not to delay other work, large enough to need few round trips.
 const CHUNK_BYTES = 256 * 1024;
+const MIB = 1024 * 1024;
 
 async function* slice(source: Buffer): AsyncGenerator<Buffer> {
   for (let start = 0; start < source.length; start += CHUNK_BYTES) yield source.subarray(start, start + CHUNK_BYTES);
@@ -82,10 +85,12 @@ class PreviewThread {
     await this.start();
     this.worker?.ref();
     let fallback: Rendering | null = null;
-    let leftMs = this.options.timeMs;
+    const { timeMs, timePerMiBMs } = this.options;
+    let leftMs = timeMs;
     let start: WorkerRequest['start'] = { task, limits: this.options.limits };
     const exchange = async (bytes: Buffer, isLast: boolean): Promise<JobOutcome | null> => {
       const copy = new Uint8Array(bytes);
+      leftMs += (bytes.length / MIB) * timePerMiBMs;
       const startedAt = performance.now();
       const reply = await this.ask(
         { bytes: copy, isLast, ...(start && { start }) },
