@@ -5,6 +5,7 @@ import type { RecordedSending, SendingHistory, WantedSendings } from '../service
 import { ForbiddenError, UnauthenticatedError } from '../errors.js';
 import type { Permission } from '../entities/permission.js';
 import type { LiveEvents } from './live/live-events.js';
+import { ReadingBudget } from './reading-budget.js';
 import type { SessionStore } from '../services/session/session-store.js';
 import { auditActor, type Viewer } from '../services/session/viewer.js';
 import type { ChangeAuthor } from '../services/settings/personal-backup-settings-service.js';
@@ -38,6 +39,8 @@ export class RequestContext {
   readonly verdicts: DataLoader<number, StoredVerdict[]>;
   readonly recipients: DataLoader<number, StoredRecipient[]>;
   readonly sendings: DataLoader<WantedSendings, RecordedSending[]>;
+  /** Contents are read through this. */
+  readonly reading = new ReadingBudget();
 
   constructor(
     services: ContextServices,

@@ -96,9 +96,12 @@ export class GlobalBackupMessageResolver {
     @Root() { message }: GlobalBackupMessage,
     @Arg('mode', () => PreviewMode, { description: 'As text or as HTML.' }) mode: PreviewMode,
   ): Promise<MessagePreview> {
-    await this.#auditReading(context, message.messageId, { mode });
     const verdicts = await context.verdicts.load(message.messageId);
-    return (await this.contents.previewForAll(message, verdicts, mode)) as MessagePreview;
+    const read = async () => {
+      await this.#auditReading(context, message.messageId, { mode });
+      return this.contents.previewForAll(message, verdicts, mode);
+    };
+    return (await context.reading.read(read, ({ content }) => content.length)) as MessagePreview;
   }
 
   @Authorized(Permission.BACKUP_READ)
@@ -129,8 +132,11 @@ export class GlobalBackupMessageResolver {
     @Ctx() context: RequestContext,
     @Root() { message }: GlobalBackupMessage,
   ): Promise<readonly MessageHeaderType[]> {
-    await this.#auditReading(context, message.messageId, { headers: true });
-    return this.contents.headers(message.contentId);
+    const read = async () => {
+      await this.#auditReading(context, message.messageId, { headers: true });
+      return this.contents.headers(message.contentId);
+    };
+    return context.reading.read(read, (headers) => headers.reduce((sum, { value }) => sum + value.length, 0));
   }
 
   @Authorized(Permission.BACKUP_DOWNLOAD)
@@ -158,7 +164,7 @@ export class GlobalBackupMessageResolver {
     @Root() { message }: GlobalBackupMessage,
   ): Promise<DownloadableAttachment[]> {
     const { sessionId } = context.requireViewer();
-    const { attachments } = await this.contents.describe(message.contentId);
+    const { attachments } = await context.reading.read(() => this.contents.describe(message.contentId));
     return attachments.map((attachment) => ({
       ...attachment,
       url: this.links.urlOf({ kind: 'ATTACHMENT', sessionId, messageId: message.messageId, partId: attachment.partId }),

@@ -136,12 +136,13 @@ export class PersonalBackupMessageResolver {
     description: 'The content; null when it may not be read, `viewerCan` says why (rules P1 to P3).',
   })
   async preview(
+    @Ctx() context: RequestContext,
     @Root() message: PersonalBackupMessage,
     @Arg('mode', () => PreviewMode, { description: 'As text or as HTML.' }) mode: PreviewMode,
   ): Promise<MessagePreview | null> {
-    return mayRead(message, mode)
-      ? ((await this.contents.preview(message.copy.contentId, mode)) as MessagePreview)
-      : null;
+    if (!mayRead(message, mode)) return null;
+    const read = () => this.contents.preview(message.copy.contentId, mode);
+    return (await context.reading.read(read, ({ content }) => content.length)) as MessagePreview;
   }
 
   @FieldResolver(() => String, {

@@ -43,7 +43,7 @@ export const DEFAULT_LIMITS: PreviewLimits = {
   maxElements: 20_000,
   maxElementDepth: 256,
   maxImageBytes: 2 * MIB,
-  maxAllImagesBytes: 4 * MIB,
+  maxAllImagesBytes: 3 * MIB,
   maxTextCharacters: 256 * KIB,
   maxAttachments: 200,
 };
