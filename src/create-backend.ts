@@ -52,6 +52,7 @@ export function createBackend(config: Config, log: Logger, database: Database, s
   const auditEntries = new AuditEntries(database);
   return {
     sessions,
+    throttle,
     signIn: new SignIn(
       database,
       sessions,

@@ -40,7 +40,7 @@ export function createResolvers(
     new SessionResolver(database, sessions, backend.signIn),
     new AccountResolver(
       new AccountList(database, directoryAccounts),
-      new Accounts(database, feed, services.passwords),
+      new Accounts(database, feed, services.passwords, backend.throttle),
       new Roles(database, feed),
       directoryAccounts,
     ),

@@ -259,6 +259,37 @@ describe('Sign-in, refused', () => {
   }, 60_000);
 });
 
+describe("Changing one's own password", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mailkeep-change-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('bears as many wrong guesses of the old one as a sign-in does, and audits them', async () => {
+    const test = await startTestApp(
+      { kind: 'sqlite', file: join(folder, 'mailkeep.db') },
+      { signInFailuresPerAccount: 2 },
+    );
+    try {
+      const admin = await test.signedIn('admin');
+      const change = async (currentPassword: string) =>
+        (
+          await admin.ask<{ changePassword: { changed: boolean; userErrors: { code: string }[] } }>(
+            'mutation ($input: ChangePasswordInput!) { changePassword(input: $input) { changed userErrors { code } } }',
+            { input: { currentPassword, newPassword: 'another-password' } },
+          )
+        ).changePassword;
+      const refused = (code: string) => ({ changed: false, userErrors: [{ code }] });
+      expect(await change('wrong')).toEqual(refused('BAD_USER_INPUT'));
+      expect(await change('wrong')).toEqual(refused('BAD_USER_INPUT'));
+      expect(await change(ADMIN_PASSWORD)).toEqual(refused('TOO_MANY_REQUESTS'));
+      expect(
+        await test.app.database.rows("SELECT actor, outcome FROM audit_entry WHERE event = 'PASSWORD_CHANGE'"),
+      ).toEqual(Array.from({ length: 2 }, () => ({ actor: 'account:admin', outcome: 'REFUSED' })));
+    } finally {
+      await test.stop();
+    }
+  }, 30_000);
+});
+
 describe('Sign-in behind https and a proxy', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mailkeep-proxy-'));
   let test: TestApp;

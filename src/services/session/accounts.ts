@@ -9,7 +9,8 @@ import { topics } from '../changes/topics.js';
 import type { ChangeAuthor } from '../settings/personal-backup-settings-service.js';
 import { renewGrantedRoles } from './granted-roles.js';
 import type { PasswordHasher } from './password-hasher.js';
-import { loginKey } from './sign-in.js';
+import type { SignInThrottle } from './sign-in-throttle.js';
+import { localSubject, loginKey } from './sign-in.js';
 
 /** What a new local account is to be. */
 export interface NewAccount {
@@ -55,6 +56,7 @@ export class Accounts {
     private readonly database: Database,
     private readonly changes: ChangeFeed,
     private readonly passwords: PasswordHasher,
+    private readonly throttle: SignInThrottle,
   ) {}
 
   /** Adds a local account; throws BAD_USER_INPUT that names the field. */
@@ -140,7 +142,10 @@ export class Accounts {
     });
   }
 
-  /** Changes one's own password; other sessions of the account end. Throws BAD_USER_INPUT naming the field. */
+  /**
+   * Changes one's own password; other sessions of the account end. Throws BAD_USER_INPUT naming the field, and
+   * TOO_MANY_REQUESTS: whoever finds a session open must not guess the password here faster than by signing in.
+   */
   async changePassword(
     accountId: number,
     sessionId: number,
@@ -152,9 +157,15 @@ export class Accounts {
     const account = await this.database.manager.findOneBy(Account, { id: accountId });
     // A longer one was never accepted, and hashing megabytes would cost as much as an attacker likes.
     const possible = current.length <= MAX_PASSWORD_LENGTH;
+    const counted = [localSubject(accountId)];
+    await this.throttle.begin(counted, author.remoteAddress);
     if (!account || !possible || !(await this.passwords.verify(current, account.passwordHash))) {
+      await this.database.transaction((transaction) =>
+        recordAudit(transaction, { ...author, event: 'PASSWORD_CHANGE', outcome: 'REFUSED' }),
+      );
       throw new BadInputError('currentPassword', 'currentPassword is not right.');
     }
+    await this.throttle.succeeded(counted, counted, author.remoteAddress);
     const passwordHash = await this.passwords.hash(next);
     await this.#change(author, 'PASSWORD_CHANGE', `account:${account.login}`, async (transaction) => {
       await transaction.manager.update(Account, { id: accountId }, { passwordHash });

@@ -150,7 +150,8 @@ type Answer =
       readonly fault?: { readonly cause: unknown; readonly isAnyoneThere: boolean };
     };
 
-const localSubject = (id: number) => `local:${id}`;
+/** The name under which failures of a local account are counted. */
+export const localSubject = (id: number) => `local:${id}`;
 const personSubject = (directoryId: string) => `person:${directoryId}`;
 
 /**
