@@ -147,6 +147,9 @@ const schema = z.strictObject({
     .describe('Most aliases in one operation; stops repeated work under many names.'),
   maxTokens: whole(100, 100_000).default(2_000).describe('Most tokens in one document; stops costly parsing.'),
   maxSubscriptionsPerSocket: whole(1, 1000).default(20).describe('Most subscriptions open on one WebSocket.'),
+  maxSocketsPerPerson: whole(1, 100_000)
+    .default(50)
+    .describe('Most WebSockets that one person or account has open on one process; each takes memory.'),
   socketBufferLimitBytes: whole(64 * KIB, 1024 * MIB)
     .default(1 * MIB)
     .describe('Bytes that may wait for a slow WebSocket client before it is closed.'),

@@ -79,6 +79,7 @@ export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebS
     ...shared,
     feed: services.feed,
     maxSubscriptionsPerSocket: config.maxSubscriptionsPerSocket,
+    maxSocketsPerPerson: config.maxSocketsPerPerson,
     bufferLimitBytes: config.socketBufferLimitBytes,
     stallMs: config.socketStallMs,
     remoteAddress: http.remoteAddress,

@@ -16,6 +16,7 @@ import type { Logger } from './log.js';
 import { maskError } from './mask-error.js';
 import type { OriginPolicy } from './origin-policy.js';
 import { type ContextServices, RequestContext } from './resolvers/context.js';
+import { ownerOf } from './resolvers/operations/operation-owner.js';
 import type { ChangeFeed } from './services/changes/change-feed.js';
 import type { ChangeFollower } from './services/changes/change-follower.js';
 import { topics } from './services/changes/topics.js';
@@ -34,6 +35,7 @@ export interface WebSocketOptions {
   readonly origins: OriginPolicy;
   readonly cookies: CookiePolicy;
   readonly maxSubscriptionsPerSocket: number;
+  readonly maxSocketsPerPerson: number;
   readonly bufferLimitBytes: number;
   /** A client that took nothing for so long is closed and resumes with its cursor. */
   readonly stallMs: number;
@@ -76,6 +78,7 @@ interface Client {
 export class WebSocketDoor {
   readonly #server: WebSocketServer;
   readonly #clients = new Map<WebSocket, Client>();
+  readonly #socketsOf = new Map<string, number>();
   readonly #gate: SubscriptionGate;
   readonly #sweeper: NodeJS.Timeout;
   readonly #graphql: GraphQLSocketServer<SocketExtra>;
@@ -174,6 +177,16 @@ export class WebSocketDoor {
         return true;
       }
       if (socket.readyState !== socket.OPEN) return true;
+      const person = ownerOf(viewer);
+      const open = this.#socketsOf.get(person) ?? 0;
+      if (open >= this.options.maxSocketsPerPerson) {
+        socket.close(
+          CloseCode.TooManyInitialisationRequests,
+          'Too many sockets are open for this account. Close some.',
+        );
+        return true;
+      }
+      this.#socketsOf.set(person, open + 1);
       const client: Client = {
         socket,
         viewer,
@@ -208,8 +221,14 @@ export class WebSocketDoor {
   }
 
   #leave(socket: WebSocket): void {
-    this.#clients.get(socket)?.watch?.close();
+    const client = this.#clients.get(socket);
+    if (!client) return;
+    client.watch?.close();
     this.#clients.delete(socket);
+    const person = ownerOf(client.viewer);
+    const open = (this.#socketsOf.get(person) ?? 0) - 1;
+    if (open > 0) this.#socketsOf.set(person, open);
+    else this.#socketsOf.delete(person);
   }
 
   #end(socket: WebSocket): void {

@@ -3,10 +3,11 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTestApp, type TestApp } from '../support/app.js';
-import { ALL_ON, asAccount, setSwitches } from '../support/people.js';
+import { ALL_ON, asAccount, asPerson, setSwitches } from '../support/people.js';
 import { until } from '../support/until.js';
 import { post, send, WireSocket } from '../support/wire.js';
 
+const MOST_SOCKETS = 4;
 const FOLLOW = 'subscription { backupChanged { kind } }';
 
 /** A frame from a client (RFC 6455, 5.2), masked with zeros. */
@@ -50,7 +51,10 @@ describe('The WebSocket door', () => {
   let token: string;
 
   beforeAll(async () => {
-    test = await startTestApp({ kind: 'sqlite', file: join(folder, 'mailkeep.db') });
+    test = await startTestApp(
+      { kind: 'sqlite', file: join(folder, 'mailkeep.db') },
+      { maxSocketsPerPerson: MOST_SOCKETS },
+    );
     await setSwitches(test.app.database, ALL_ON);
     token = (await asAccount(test, 'root', ['Administrator'])).token ?? '';
   }, 30_000);
@@ -178,6 +182,24 @@ describe('The WebSocket door', () => {
       expect(sent).toBeLessThan(4_000);
     }
   }, 20_000);
+
+  it('lets one person open only so many sockets, whatever the sessions, and others theirs', async () => {
+    const sessions = await Promise.all(['anna', 'anna', 'boris'].map((name) => asPerson(test, name)));
+    const [first, second, other] = sessions.map((client) => client.token);
+    const open: WireSocket[] = [];
+    for (let count = 0; count < MOST_SOCKETS; count += 1)
+      open.push(await WireSocket.admitted(test.url, count % 2 ? first : second));
+    const refused = await WireSocket.open(test.url);
+    refused.send({ type: 'connection_init', payload: { authorization: `Bearer ${first}` } });
+    expect(await refused.ended).toEqual({
+      code: 4429,
+      reason: 'Too many sockets are open for this account. Close some.',
+    });
+    await (await WireSocket.admitted(test.url, other)).close();
+    await open.pop()?.close();
+    open.push(await WireSocket.admitted(test.url, first));
+    for (const socket of open) await socket.close();
+  });
 
   it('takes the session from the cookie of the upgrade, too', async () => {
     const socket = await WireSocket.open(test.url, { cookie: `other=1; mailkeep=${token}`, origin: test.url });
