@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { UnavailableError } from '../errors.js';
 import { migrations } from './migrations/index.js';
+import { sqliteDriver } from './sqlite-driver.js';
 import { tables } from './tables.js';
 
 /** Where the data is: a SQLite file, or a MariaDB/MySQL server. */
@@ -68,6 +69,7 @@ async function openFile(file: string): Promise<DataSources> {
   mkdirSync(dirname(file), { recursive: true });
   const options = (readonly: boolean): DataSourceOptions => ({
     type: 'better-sqlite3',
+    driver: sqliteDriver(),
     database: file,
     entities: tables,
     migrations,

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { Database, type DatabaseLocation } from '../../src/entities/database.js';
 import { migrations } from '../../src/entities/migrations/index.js';
+import { sqliteDriver } from '../../src/entities/sqlite-driver.js';
 import { tables } from '../../src/entities/tables.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 import { runCommand, settingsFor } from '../support/processes.js';
@@ -15,7 +16,7 @@ interface ColumnFacts {
 
 const optionsFor = (location: DatabaseLocation): DataSourceOptions =>
   location.kind === 'sqlite'
-    ? { type: 'better-sqlite3', database: location.file, entities: tables, migrations }
+    ? { type: 'better-sqlite3', driver: sqliteDriver(), database: location.file, entities: tables, migrations }
     : { type: 'mysql', url: location.url, entities: tables, migrations };
 
 /** Every table of the database as its own catalogue tells it, columns and indexes included. */
