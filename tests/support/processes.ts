@@ -54,6 +54,22 @@ export const runProgram = (program: string, args: readonly string[], settings: S
 export const runCommand = (args: readonly string[], settings: Settings): Promise<Ended> =>
   runProgram('src/cli.ts', args, settings);
 
+/** Starts one of the operator's commands; it is ended with `kill`, or by itself. */
+export function startCommand(
+  args: readonly string[],
+  settings: Settings,
+): { readonly ended: Promise<Ended>; kill(signal: NodeJS.Signals): Promise<Ended> } {
+  const child = launch('src/cli.ts', args, settings);
+  const ended = gather(child);
+  return {
+    ended,
+    kill: (signal) => {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
 /** A server in a process of its own. */
 export interface ServerProcess {
   readonly url: string;
