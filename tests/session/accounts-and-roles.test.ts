@@ -1,6 +1,7 @@
-import { createServices } from '../../src/app.js';
+import { createServices } from '../../src/create-services.js';
 import { Database } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';
+import { SignInThrottle } from '../../src/services/session/sign-in-throttle.js';
 import { PasswordHasher } from '../../src/services/session/password-hasher.js';
 import { Accounts } from '../../src/services/session/accounts.js';
 import { startTestApp, TEST_AUTHOR, type TestApp } from '../support/app.js';
@@ -245,11 +246,12 @@ describeOnBothDatabases('Accounts and roles', (location) => {
     it('V2: stays, when two administrators remove each other at the same moment, in two processes', async () => {
       const other = await asAccount(test, 'second', ['Administrator']);
       const database = test.app.database.kind === 'mysql' ? await Database.open(location()) : test.app.database;
+      const throttle = (at: Database) => new SignInThrottle(at, { perAccount: 10, perAddress: 100 });
       const hasher = new PasswordHasher(test.config.passwordCostLog2);
       const feed = createServices(test.config, createLogger('silent'), database).feed;
       const [here, elsewhere] = [
-        new Accounts(test.app.database, test.app.services.feed, hasher),
-        new Accounts(database, feed, hasher),
+        new Accounts(test.app.database, test.app.services.feed, hasher, throttle(test.app.database)),
+        new Accounts(database, feed, hasher, throttle(database)),
       ];
       const [first, second] = [Number(await accountNamed('admin')), Number(await accountNamed('second'))];
       const outcomes = await Promise.allSettled([
