@@ -92,7 +92,7 @@ describeOnBothDatabases('A queue that several processes share', (location: () =>
     'D7: gives each delivery to one taker, with SKIP LOCKED where there is one: %s',
     async (may) => {
       for (const database of databases)
-        Object.defineProperty(database, 'skipsLocked', { value: may && database.kind === 'mysql' });
+        Object.defineProperty(database, 'skipsLocked', { value: may && database.kind === 'mysql', configurable: true });
       const { id } = await queued(MESSAGES);
       const taken: TakenSending[] = [];
       await Promise.all(
