@@ -15,6 +15,8 @@ export type DatabaseLocation =
 export interface DataSources {
   readonly reader: DataSource;
   readonly writer: DataSource;
+  /** For transactions that send several statements in one packet; nothing else may run there. The writer with SQLite. */
+  readonly bundler: DataSource;
   /** Whether the server knows SKIP LOCKED. */
   readonly skipsLocked: boolean;
   /** Whether it knows INSERT … RETURNING: SQLite and MariaDB from 10.5 on, not MySQL. */
@@ -36,6 +38,8 @@ export function skipsLocked(version: string): boolean {
 // A statement that waits for another process's transaction on a SQLite file gives up after so long.
 const SQLITE_BUSY_MS = 15_000;
 const CONNECT_MS = 10_000;
+// As many as the store has batches at once, and one to spare.
+const BUNDLING_CONNECTIONS = 3;
 
 // READ COMMITTED: no gap locks, so that intake of unrelated messages does not deadlock; a strict sql_mode never cuts values silently.
 const SESSION =
@@ -60,9 +64,8 @@ export async function openDataSources(location: DatabaseLocation): Promise<DataS
 }
 
 /** Ends all connections. */
-export async function closeDataSources({ reader, writer }: DataSources): Promise<void> {
-  if (reader !== writer) await reader.destroy();
-  await writer.destroy();
+export async function closeDataSources({ reader, writer, bundler }: DataSources): Promise<void> {
+  for (const source of new Set([reader, bundler, writer])) await source.destroy();
 }
 
 async function openFile(file: string): Promise<DataSources> {
@@ -84,6 +87,7 @@ async function openFile(file: string): Promise<DataSources> {
   const writer = await new DataSource(options(false)).initialize();
   return {
     writer,
+    bundler: writer,
     reader: await new DataSource(options(true)).initialize(),
     skipsLocked: false,
     returnsInserted: true,
@@ -91,11 +95,26 @@ async function openFile(file: string): Promise<DataSources> {
 }
 
 async function openServer({ url, connections }: DatabaseLocation & { kind: 'mysql' }): Promise<DataSources> {
-  const source = new DataSource({
+  const { source, version } = await openPool({ ...pooled(url, connections), entities: tables, migrations });
+  try {
+    const bundler = await openPool({ ...pooled(url, BUNDLING_CONNECTIONS), multipleStatements: true });
+    return {
+      reader: source,
+      writer: source,
+      bundler: bundler.source,
+      skipsLocked: skipsLocked(version),
+      returnsInserted: returnsInserted(version),
+    };
+  } catch (error) {
+    await source.destroy();
+    throw error;
+  }
+}
+
+const pooled = (url: string, connections: number) =>
+  ({
     type: 'mysql',
     url,
-    entities: tables,
-    migrations,
     charset: 'utf8mb4',
     timezone: 'Z',
     // Whole numbers stay numbers: none of ours passes 2^53.
@@ -103,7 +122,11 @@ async function openServer({ url, connections }: DatabaseLocation & { kind: 'mysq
     bigNumberStrings: false,
     connectTimeout: CONNECT_MS,
     extra: { connectionLimit: connections, flags: ['-LOCAL_FILES'], stringifyObjects: true },
-  });
+  }) as const;
+
+/** Connects a pool whose connections are all set up alike; gives the server's version(). */
+async function openPool(options: DataSourceOptions): Promise<{ source: DataSource; version: string }> {
+  const source = new DataSource(options);
   const pool = (): Pool | undefined => (source.driver as unknown as { pool?: Pool }).pool;
   try {
     await source.initialize();
@@ -119,13 +142,7 @@ async function openServer({ url, connections }: DatabaseLocation & { kind: 'mysq
     );
     // The connection that asked for the version was opened before the listener was there.
     await source.query(setUp);
-    const server = version?.version ?? '';
-    return {
-      reader: source,
-      writer: source,
-      skipsLocked: skipsLocked(server),
-      returnsInserted: returnsInserted(server),
-    };
+    return { source, version: version?.version ?? '' };
   } catch (error) {
     pool()?.end(() => undefined);
     throw error;

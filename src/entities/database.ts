@@ -35,12 +35,22 @@ interface IdRow {
   readonly value: string;
 }
 
-/** INSERT statements for rows that all have the same columns, within the limits of both databases. */
-function* insertStatements(table: string, rows: readonly SqlRow[]): Generator<[string, SqlValue[]]> {
+const bytesOf = (values: readonly SqlValue[]): number =>
+  values.reduce<number>(
+    (sum, value) => sum + (Buffer.isBuffer(value) || typeof value === 'string' ? value.length : 8),
+    0,
+  );
+
+/** INSERT statements for rows that all have the same columns, within the limits of both databases; `marks` instead of "?". */
+function* insertStatements(
+  table: string,
+  rows: readonly SqlRow[],
+  marks: Readonly<Record<string, string>> = {},
+): Generator<[string, SqlValue[]]> {
   const first = rows[0];
   if (!first) return;
   const columns = Object.keys(first);
-  const placeholders = `(${columns.map(() => '?').join(', ')})`;
+  const placeholders = `(${columns.map((column) => marks[column] ?? '?').join(', ')})`;
   let batch: SqlValue[] = [];
   let batchRows = 0;
   let batchBytes = 0;
@@ -50,10 +60,7 @@ function* insertStatements(table: string, rows: readonly SqlRow[]): Generator<[s
   ];
   for (const row of rows) {
     const values = columns.map((column) => row[column] ?? null);
-    const bytes = values.reduce<number>(
-      (sum, value) => sum + (Buffer.isBuffer(value) || typeof value === 'string' ? value.length : 8),
-      0,
-    );
+    const bytes = bytesOf(values);
     if (batch.length + values.length > MAX_PARAMETERS || (batchRows > 0 && batchBytes + bytes > MAX_STATEMENT_BYTES)) {
       yield statement();
       batch = [];
@@ -70,6 +77,8 @@ function* insertStatements(table: string, rows: readonly SqlRow[]): Generator<[s
 /** Statements of one transaction; lives only inside {@link Database.transaction}. */
 export class Transaction {
   readonly #afterCommit: (() => void)[] = [];
+  #waiting: [sql: string, values: readonly SqlValue[]][] = [];
+  #waitingBytes = 0;
 
   constructor(
     private readonly runner: QueryRunner,
@@ -77,6 +86,8 @@ export class Transaction {
     private readonly skipsLocked: boolean,
     /** Whether INSERT … RETURNING is known: SQLite and MariaDB have it, MySQL does not. */
     private readonly returns: boolean,
+    /** Whether statements may share a packet, see {@link later}. */
+    private readonly bundles: boolean,
   ) {}
 
   /** TypeORM's manager, bound to this transaction. */
@@ -96,18 +107,70 @@ export class Transaction {
 
   /** Rows of a SELECT, uncommitted ones of this transaction among them. */
   async rows<Row>(sql: string, parameters: readonly SqlValue[] = []): Promise<Row[]> {
-    return (await this.runner.query(sql, [...parameters])) as Row[];
+    return (await this.#query(sql, parameters)) as Row[];
   }
 
   /** Runs a statement and tells how many rows it changed. */
   async run(sql: string, parameters: readonly SqlValue[] = []): Promise<number> {
+    if (this.#waiting.length > 0)
+      return ((await this.#query(sql, parameters)) as { affectedRows?: number }).affectedRows ?? 0;
     const result = await this.runner.query(sql, [...parameters], true);
     return result.affected ?? 0;
   }
 
+  /**
+   * Runs a statement whose answer nobody needs. In a bundled transaction it waits for the next one whose answer is needed, or
+   * for the commit, and goes out in one packet with it: a round trip costs more than most statements. What it violates is
+   * thrown there.
+   */
+  async later(sql: string, parameters: readonly SqlValue[] = []): Promise<void> {
+    if (!this.bundles) {
+      await this.runner.query(sql, [...parameters]);
+      return;
+    }
+    const bytes = bytesOf(parameters);
+    if (this.#waitingBytes + bytes > MAX_STATEMENT_BYTES) await this.#send();
+    this.#waiting.push([sql, parameters]);
+    this.#waitingBytes += bytes;
+  }
+
+  /** Ends the transaction; called by the database. */
+  async commit(): Promise<void> {
+    await this.#query('COMMIT');
+  }
+
+  async #query(sql: string, parameters: readonly SqlValue[] = []): Promise<unknown> {
+    if (this.#waiting.length === 0) return this.runner.query(sql, [...parameters]);
+    if (this.#waitingBytes + bytesOf(parameters) > MAX_STATEMENT_BYTES) {
+      await this.#send();
+      return this.runner.query(sql, [...parameters]);
+    }
+    this.#waiting.push([sql, parameters]);
+    return (await this.#send()).at(-1);
+  }
+
+  /** Sends what waits in one packet; gives the answer to each statement. */
+  async #send(): Promise<unknown[]> {
+    const statements = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    const [first] = statements;
+    if (!first) return [];
+    if (statements.length === 1) return [await this.runner.query(first[0], [...first[1]])];
+    return (await this.runner.query(
+      statements.map(([sql]) => sql).join(';\n'),
+      statements.flatMap(([, values]) => values),
+    )) as unknown[];
+  }
+
   /** Inserts rows that all have the same columns, in as few statements as the limits of both databases allow. */
   async insert(table: string, rows: readonly SqlRow[]): Promise<void> {
-    for (const [sql, values] of insertStatements(table, rows)) await this.runner.query(sql, values);
+    for (const [sql, values] of insertStatements(table, rows)) await this.#query(sql, values);
+  }
+
+  /** Inserts rows as {@link insert} does, {@link later}. */
+  async insertLater(table: string, rows: readonly SqlRow[], marks?: Readonly<Record<string, string>>): Promise<void> {
+    for (const [sql, values] of insertStatements(table, rows, marks)) await this.later(sql, values);
   }
 
   /** Inserts rows as {@link insert} does and gives the ids that the database gave them, by a column that is unique. */
@@ -115,7 +178,7 @@ export class Transaction {
     const ids = new Map<string, number>();
     for (const [sql, values] of insertStatements(table, rows)) {
       const found = this.returns ? await this.rows<IdRow>(`${sql} RETURNING id, ${key} AS value`, values) : [];
-      if (!this.returns) await this.runner.query(sql, values);
+      if (!this.returns) await this.#query(sql, values);
       for (const { id, value } of found) ids.set(value, id);
     }
     if (this.returns || rows.length === 0) return ids;
@@ -127,22 +190,40 @@ export class Transaction {
     return new Map(found.map(({ id, value }) => [value, id]));
   }
 
-  /** Adds to the counter of a table's only row and gives its new value; the row stays locked until the end. */
-  async advance(table: string, column: string, by: number): Promise<number> {
+  /**
+   * Inserts rows, {@link later}, whose `column` continues a counter: a column of a table with one row, which stays locked
+   * until the end, so that nobody's numbers become visible before smaller ones.
+   */
+  async insertNumbered(
+    table: string,
+    column: string,
+    counter: { readonly table: string; readonly column: string },
+    rows: readonly SqlRow[],
+  ): Promise<void> {
+    const numbered = (numberOf: (index: number) => number) =>
+      rows.map((row, index) => ({ [column]: numberOf(index), ...row }));
     if (this.kind === 'mysql') {
-      // The function hands its argument back with the answer to the statement, which saves asking for it.
-      const result = await this.runner.query(
-        `UPDATE ${table} SET ${column} = LAST_INSERT_ID(${column} + ?) WHERE id = 1`,
-        [by],
-        true,
+      // The function keeps its argument for this connection, which saves asking for it and sending it back.
+      await this.later(
+        `UPDATE ${counter.table} SET ${counter.column} = LAST_INSERT_ID(${counter.column} + ?) WHERE id = 1`,
+        [rows.length],
       );
-      return Number((result.raw as { insertId: number | string }).insertId);
+      const marks = { [column]: 'LAST_INSERT_ID() - ?' };
+      return this.insertLater(
+        table,
+        numbered((index) => rows.length - 1 - index),
+        marks,
+      );
     }
-    const [row] = await this.rows<{ value: number }>(
-      `UPDATE ${table} SET ${column} = ${column} + ? WHERE id = 1 RETURNING ${column} AS value`,
-      [by],
+    const [row] = await this.rows<{ last: number }>(
+      `UPDATE ${counter.table} SET ${counter.column} = ${counter.column} + ? WHERE id = 1 RETURNING ${counter.column} AS last`,
+      [rows.length],
     );
-    return row?.value ?? 0;
+    const first = (row?.last ?? 0) - rows.length + 1;
+    return this.insert(
+      table,
+      numbered((index) => first + index),
+    );
   }
 
   /** Runs after the commit, never after a rollback: wake-ups, never writes. */
@@ -220,10 +301,15 @@ export class Database {
    * Runs `work` in one transaction and repeats it after a deadlock, so it must have no effect outside the database.
    * Throws what `work` throws after a rollback; DATABASE_UNAVAILABLE and STORAGE_FULL tell faults of the surroundings.
    */
-  async transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+  async transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    /** Whether statements may be put off and sent together, see {@link Transaction.later}. */
+    { bundled = false } = {},
+  ): Promise<Result> {
+    const once = () => this.#once(work, bundled && this.kind === 'mysql');
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await (this.kind === 'sqlite' ? this.#inTurn(() => this.#once(work)) : this.#once(work));
+        return await (this.kind === 'sqlite' ? this.#inTurn(once) : once());
       } catch (error) {
         const repeat = RETRYABLE.has(errorCode(error)) || error instanceof RepeatTransaction;
         if (!repeat || attempt >= MAX_ATTEMPTS) throw nameFault(error);
@@ -232,19 +318,20 @@ export class Database {
     }
   }
 
-  async #once<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    const runner = this.#connected.writer.createQueryRunner();
+  async #once<Result>(work: (transaction: Transaction) => Promise<Result>, bundled: boolean): Promise<Result> {
+    const { writer, bundler, returnsInserted } = this.#connected;
+    const runner = (bundled ? bundler : writer).createQueryRunner();
     // TypeORM then nests no transaction of its own; it declares the flag readonly because its own methods set it.
     const state = runner as { isTransactionActive: boolean };
-    const transaction = new Transaction(runner, this.kind, this.skipsLocked, this.#connected.returnsInserted);
+    const transaction = new Transaction(runner, this.kind, this.skipsLocked, returnsInserted, bundled);
     let result: Result;
     try {
       // IMMEDIATE: a transaction that reads first and writes later would fail when another process wrote in between.
-      await runner.query(this.kind === 'sqlite' ? 'BEGIN IMMEDIATE' : 'START TRANSACTION');
+      await transaction.later(this.kind === 'sqlite' ? 'BEGIN IMMEDIATE' : 'START TRANSACTION');
       try {
         state.isTransactionActive = true;
         result = await work(transaction);
-        await runner.query('COMMIT');
+        await transaction.commit();
       } catch (error) {
         // The error that led here says more than a failing rollback of a lost connection.
         await runner.query('ROLLBACK').catch(() => undefined);

@@ -27,7 +27,7 @@ export async function countMessages(
 ): Promise<void> {
   if (messages.length === 0) return;
   // First, so that two transactions never hold rows of the statistics crosswise.
-  await transaction.run('UPDATE backup_total SET messages = messages + ?, used_bytes = used_bytes + ? WHERE id = 1', [
+  await transaction.later('UPDATE backup_total SET messages = messages + ?, used_bytes = used_bytes + ? WHERE id = 1', [
     sign * messages.length,
     sign * contentBytes,
   ]);
@@ -45,7 +45,7 @@ export async function countMessages(
     transaction.kind === 'mysql'
       ? 'ON DUPLICATE KEY UPDATE messages = messages + VALUES(messages), size_bytes = size_bytes + VALUES(size_bytes)'
       : 'ON CONFLICT (hour_at, action, detected_by) DO UPDATE SET messages = messages + excluded.messages, size_bytes = size_bytes + excluded.size_bytes';
-  await transaction.run(
+  await transaction.later(
     `INSERT INTO backup_statistic (hour_at, action, detected_by, messages, size_bytes) VALUES ${values} ${onConflict}`,
     rows.flatMap((group) => [...group.key, sign * group.messages, sign * group.sizeBytes]),
   );

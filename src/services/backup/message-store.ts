@@ -126,7 +126,7 @@ export class MessageStore {
   }
 
   async #storeBatch(batch: readonly Waiting[]): Promise<StoreOutcome[]> {
-    return this.database.transaction(async (transaction) => {
+    const work = async (transaction: Transaction) => {
       const known = await this.#known(transaction, batch);
       // The same hand-over may stand twice in one batch.
       const fresh = new Map(
@@ -139,7 +139,8 @@ export class MessageStore {
         messageId: (known.messages.get(item.rows.handOverKey) ?? ids.get(item.rows.handOverKey)) as number,
         created: created.has(item),
       }));
-    });
+    };
+    return this.database.transaction(work, { bundled: true });
   }
 
   async #insert(
@@ -165,11 +166,11 @@ export class MessageStore {
       throw isUniqueViolation(error) ? new RepeatTransaction('stored by somebody else', { cause: error }) : error;
     }
     const owned = (item: Waiting) => ({ message_id: ids.get(item.rows.handOverKey) as number });
-    await transaction.insert(
+    await transaction.insertLater(
       'verdict',
       items.flatMap((item) => item.rows.verdicts.map((row) => ({ ...owned(item), ...row }))),
     );
-    await transaction.insert(
+    await transaction.insertLater(
       'recipient',
       items.flatMap((item) => item.rows.recipients.map((row) => ({ ...owned(item), ...row }))),
     );
@@ -216,7 +217,7 @@ export class MessageStore {
         bytes,
       })),
     );
-    await transaction.insert('content_chunk', small);
+    await transaction.insertLater('content_chunk', small);
     let bytes = small.reduce((sum, chunk) => sum + chunk.bytes.length, 0);
     for (const [sha256, { received, chunks }] of fresh) {
       if (!chunks)

@@ -80,13 +80,12 @@ export class ChangeFeed {
   /** Writes changes in the transaction that makes them; call it last, for the feed stays locked until the commit. */
   async append(transaction: Transaction, changes: readonly NewChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const last = await transaction.advance('change_feed', 'last_place', changes.length);
-    const first = last - changes.length + 1;
     const now = Date.now();
-    await transaction.insert(
+    await transaction.insertNumbered(
       'change_event',
-      changes.map((change, index) => ({
-        place: first + index,
+      'place',
+      { table: 'change_feed', column: 'last_place' },
+      changes.map((change) => ({
         topic: change.topic,
         kind: change.kind,
         message_id: change.messageId ?? null,
