@@ -11,7 +11,6 @@ import { Intake } from './services/intake/intake.js';
 import { IntakeGate } from './services/intake/intake-gate.js';
 import { IntakeTokens } from './services/intake/intake-tokens.js';
 import { LmtpListener } from './services/intake/lmtp-listener.js';
-import { PeerRate } from './services/intake/peer-rate.js';
 import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
 import { loadVerdictMapping } from './services/intake/scanners/verdict-mapping.js';
 import { Spool } from './services/intake/spool.js';
@@ -73,7 +72,6 @@ export async function startIntake({
     intake,
     tokens: new IntakeTokens(tokens, mirror, config.intakeStoreLimitMs),
     mapping,
-    rate: new PeerRate(config.intakeMessagesPerSecond),
     limits: {
       messageBytes: config.messageLimitBytes,
       metadataBytes: METADATA_BYTES,

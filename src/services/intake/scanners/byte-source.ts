@@ -28,6 +28,10 @@ export async function* bodyOf(request: RequestSource): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of stream.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
   } catch (error) {
+    // Z_BUF_ERROR is an end in the middle; other errors of zlib mean that the bytes are no such thing.
+    const code = String((error as NodeJS.ErrnoException | null)?.code);
+    if (code.startsWith('Z_') && code !== 'Z_BUF_ERROR')
+      throw new HandOverUnreadableError('Content-Encoding', `The body is not packed with ${coding}.`, { cause: error });
     throw asCut(error);
   }
 }

@@ -30,8 +30,9 @@ export interface RspamdMetadata {
   readonly missing: readonly string[];
 }
 
-// A list beyond this is not from a mail server (RFC 5321, 4.5.3.1.8 asks for 100); each recipient becomes a row.
-const MAX_RECIPIENTS = 10_000;
+// A list beyond this is not from a mail server (RFC 5321, 4.5.3.1.8 asks for 100); each recipient becomes a row. The same
+// as for POST /intake/message.
+const MAX_RECIPIENTS = 50_000;
 const MAX_SYMBOLS = 2_000;
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -41,7 +41,9 @@ export interface RspamdRequest {
 const FIRST_FIELDS =
   'action|from|fuzzy|header_[a-z]+|ip|message|message_id|qid|rcpt|rspamd_server|scan_time|score|size|subject|symbols|user|uuid';
 const JSON_START = new RegExp(`^\\s*\\{\\s*"(?:${FIRST_FIELDS})"\\s*:`);
+const OBJECT_START = /^\s*\{\s*"/;
 const MSGPACK_KEY = new RegExp(`^(?:${FIRST_FIELDS})`);
+const MSGPACK_MAPS = /^[\x80-\x8f\xde\xdf]/;
 const SNIFF_BYTES = 64;
 
 /** Whether bytes begin like a MessagePack map with one of the exporter's fields. */
@@ -54,14 +56,19 @@ function startsLikeMsgpack(head: Buffer): boolean {
   return start !== undefined && MSGPACK_KEY.test(head.toString('latin1', start));
 }
 
-/** Tells the form: only multipart names itself, the others come under the rule's `mime_type`, which is text/plain unless set. */
-function formOf(contentType: string, head: Buffer): RspamdForm {
+/**
+ * Tells the form: only multipart names itself, the others come under the rule's `mime_type`, which is text/plain unless set.
+ * Without metadata in the header fields the body has them, whichever of them comes first: no message begins that way.
+ */
+function formOf(contentType: string, head: Buffer, hasHeaderFields: boolean): RspamdForm {
   const type = contentType.split(';')[0]?.trim().toLowerCase() ?? '';
   if (type.startsWith('multipart/')) return 'MULTIPART';
   if (type === 'message/rfc822') return 'RAW';
-  if (/^application\/(?:json|.*\+json)$/.test(type) || JSON_START.test(head.toString('latin1'))) return 'JSON';
+  const start = head.toString('latin1');
+  if (/^application\/(?:json|.*\+json)$/.test(type) || JSON_START.test(start)) return 'JSON';
   if (/^application\/(?:x-|vnd\.)?msgpack$/.test(type) || startsLikeMsgpack(head)) return 'MSGPACK';
-  return 'RAW';
+  if (hasHeaderFields) return 'RAW';
+  return OBJECT_START.test(start) ? 'JSON' : MSGPACK_MAPS.test(start) ? 'MSGPACK' : 'RAW';
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {
@@ -108,11 +115,10 @@ async function collected(form: RspamdForm, limits: RspamdRequestLimits, collect:
 export async function readRspamdRequest(request: RequestSource, limits: RspamdRequestLimits): Promise<RspamdRequest> {
   const contentType = request.headers['content-type'] ?? '';
   const { head, all } = await peek(bodyOf(request), SNIFF_BYTES);
-  const form = formOf(contentType, head);
+  const fields = rspamdHeaderFields(request.headers, limits.headerPrefix ?? RSPAMD_HEADER_PREFIX);
+  const form = formOf(contentType, head, fields !== undefined);
   if (form === 'RAW') {
-    const metadata = readRspamdMetadata(
-      rspamdHeaderFields(request.headers, limits.headerPrefix ?? RSPAMD_HEADER_PREFIX) ?? {},
-    );
+    const metadata = readRspamdMetadata(fields ?? {});
     return { form, metadata, message: limited(all, limits.messageBytes), discard: async () => undefined };
   }
   if (form === 'MULTIPART') {
