@@ -2,6 +2,7 @@ import {
   type ASTVisitor,
   type DocumentNode,
   type FragmentDefinitionNode,
+  getVariableValues,
   GraphQLError,
   type GraphQLSchema,
   Kind,
@@ -23,7 +24,7 @@ export interface OperationLimits {
 // Apollo Server replaces the code of whatever a validation rule reports; `limit` keeps ours.
 const refusal = (code: string, message: string) => new GraphQLError(message, { extensions: { code, limit: code } });
 
-// How many fields a document may name after its fragments are spread; stops documents that are small and unfold hugely.
+// How many fields and spreads a document may name after its fragments are spread; stops documents that are small and unfold hugely.
 const MAX_SPREAD_FIELDS = 5_000;
 
 interface Extent {
@@ -42,8 +43,9 @@ function measure(
   let deepest = 0;
   for (const selection of selections.selections) {
     if (total.fields > MAX_SPREAD_FIELDS) return deepest;
+    // Spreads count, too: fragments that only lead to each other would be walked on all ways through them.
+    total.fields += 1;
     if (selection.kind === Kind.FIELD) {
-      total.fields += 1;
       if (selection.alias) total.aliases += 1;
       const below = selection.selectionSet ? measure(selection.selectionSet, fragments, path, total) : 0;
       deepest = Math.max(deepest, selection.name.value.startsWith('__') ? 1 : 1 + below);
@@ -128,6 +130,10 @@ export function checkCost(
   operation: OperationDefinitionNode,
   variables: Record<string, unknown>,
 ): void {
+  // Checked first, and only up to the first error: the cost would be computed with all of them collected, each with what
+  // was perhaps meant, which thousands of wrong values make a work of seconds.
+  const { errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables, { maxErrors: 1 });
+  if (errors?.[0]) throw errors[0];
   const cost = operationCost(schema, query, variables, operation.name?.value);
   if (cost > limits.maxCost) {
     throw refusal(

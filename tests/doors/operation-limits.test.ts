@@ -14,6 +14,9 @@ const repeat = (count: number, text: (index: number) => string) =>
 const UNFOLDING = (type: string, field: string) =>
   `fragment f0 on ${type} { ${field} __typename } ${repeat(12, (index) => `fragment f${index + 1} on ${type} { ...f${index} ...f${index} }`)}`;
 
+const MESH = (type: string) =>
+  repeat(19, (one) => `fragment f${one} on ${type} { ${repeat(19, (other) => `...f${other}`)} }`);
+
 /** Documents that one limit or rule refuses, for the root field of each door; the same code must come from both. */
 const REFUSED: readonly [
   string,
@@ -86,6 +89,16 @@ const REFUSED: readonly [
     },
   ],
   [
+    // Each names all others: the ways through them are more than any computer could go.
+    'fragments that all lead to each other',
+    {
+      query: `{ viewer { ...f0 } } ${MESH('Viewer')}`,
+      subscription: `subscription { personalBackupChanged { ...f0 } } ${MESH('PersonalBackupChange')}`,
+      code: 'FIELD_LIMIT',
+      message: 'more than 5000 fields',
+    },
+  ],
+  [
     'no GraphQL',
     {
       query: '{ viewer { ',
@@ -111,6 +124,17 @@ const REFUSED: readonly [
       variables: { id: { not: 'a text' } },
       code: 'BAD_USER_INPUT',
       message: 'Variable "$id" got invalid value',
+    },
+  ],
+  [
+    // To each the names that were perhaps meant would be looked for.
+    'with thousands of values that are none',
+    {
+      query: 'query ($modules: [Module!]) { backup { messages(filter: { detectedBy: $modules }) { nodes { id } } } }',
+      subscription: 'subscription ($modules: [Module!]) { backupChanged(filter: { detectedBy: $modules }) { kind } }',
+      variables: { modules: Array<string>(3_000).fill('ANTI_SPIM') },
+      code: 'BAD_USER_INPUT',
+      message: 'Did you mean the enum value "ANTI_SPAM"?',
     },
   ],
   [
