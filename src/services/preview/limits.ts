@@ -15,6 +15,8 @@ export interface PreviewLimits {
   readonly maxTextBytes: number;
   /** Decoded bytes of all HTML parts when only their text is wanted: style sheets are read over. */
   readonly maxHtmlSourceBytes: number;
+  /** Decoded bytes of all signed and TNEF parts that are looked into; they are held whole. Stops memory exhaustion. */
+  readonly maxContainerBytes: number;
   /** Decoded bytes of HTML that are sanitised; more is shown as text. Stops long computation. */
   readonly maxHtmlBytes: number;
   /** Elements in one HTML part; stops long computation by tag floods. */
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: PreviewLimits = {
   maxAllHeadersBytes: 2 * MIB,
   maxTextBytes: 4 * MIB,
   maxHtmlSourceBytes: 16 * MIB,
+  maxContainerBytes: 8 * MIB,
   maxHtmlBytes: 1 * MIB,
   maxElements: 20_000,
   maxElementDepth: 256,

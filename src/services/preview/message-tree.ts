@@ -3,6 +3,7 @@ import { type PreviewLimits, type PreviewReason } from './limits.js';
 import { LostPartsFinder } from './lost-parts.js';
 import { type MimePart, type PartSink } from './mime-part.js';
 import { MimeWalker, type PartVisitor, WalkBudget } from './mime-walker.js';
+import { openSigned } from './signed-content.js';
 
 /** What a reading is for: it decides which bodies are kept. */
 export type ReadingPurpose = 'TEXT' | 'HTML' | 'DESCRIPTION';
@@ -52,6 +53,12 @@ const SHOWN_IMAGES = /^(image\/(png|jpe?g|pjpeg|gif|webp|bmp|x-ms-bmp)|applicati
 // A multipart without a single part shows what stands before its missing delimiter.
 const MAX_PREAMBLE_BYTES = 256 * 1024;
 
+/** A message signed as one piece with its content (RFC 8551 section 3.5.2); programs leave the kind out, and then it may be encrypted. */
+const mayBeSigned = ({ type, typeParameters }: MimePart) =>
+  /^application\/(x-)?pkcs7-mime$/.test(type) && /^(signed-data)?$/i.test(typeParameters['smime-type'] ?? '');
+
+const isTnef = ({ type }: MimePart) => type === 'application/ms-tnef' || type === 'application/vnd.ms-tnef';
+
 /** True for a part that is shown as body, not as attachment. */
 export function isReadable(part: MimePart): boolean {
   if (READABLE_TYPES.has(part.type)) return true;
@@ -95,6 +102,7 @@ export class MessageTreeBuilder implements PartVisitor, PartSink {
   private textBytes = 0;
   private htmlBytes = 0;
   private imageBytes = 0;
+  private containerBytes = 0;
 
   constructor(
     private readonly purpose: ReadingPurpose,
@@ -133,6 +141,8 @@ export class MessageTreeBuilder implements PartVisitor, PartSink {
     if (part.parent) this.nodes.get(part.parent)?.children.push(node);
     else this.root = node;
     if (part.type === 'message/rfc822' || part.type === 'message/global') return this.counted(node, descend());
+    if (this.purpose !== 'DESCRIPTION' && mayBeSigned(part))
+      return openSigned(descend(), (bytes) => this.allowContainer(bytes));
     return this.keep(node);
   }
 
@@ -158,6 +168,7 @@ export class MessageTreeBuilder implements PartVisitor, PartSink {
       return new ContentSink(node, (bytes) => this.allowHtml(bytes), true);
     }
     if (isReadable(part)) return new ContentSink(node, (bytes) => this.allowText(bytes), true);
+    if (isTnef(part)) return new ContentSink(node, (bytes) => this.allowContainer(bytes), false);
     if (this.purpose === 'HTML' && SHOWN_IMAGES.test(part.type)) {
       return new ContentSink(node, (bytes) => this.allowImage(node, bytes), true);
     }
@@ -186,6 +197,12 @@ export class MessageTreeBuilder implements PartVisitor, PartSink {
   private allowText(bytes: number): number {
     const allowed = Math.min(bytes, this.limits.maxTextBytes - this.textBytes);
     this.textBytes += Math.max(0, allowed);
+    return allowed;
+  }
+
+  private allowContainer(bytes: number): number {
+    const allowed = Math.min(bytes, this.limits.maxContainerBytes - this.containerBytes);
+    this.containerBytes += Math.max(0, allowed);
     return allowed;
   }
 

@@ -4,6 +4,7 @@ import { decodeCharset } from './charset.js';
 import { decodeHeader } from './mime-part.js';
 import { type PartNode } from './message-tree.js';
 import { cleanText } from './plain-text.js';
+import { readTnef } from './tnef.js';
 
 // Longest machine-readable text that is put into words; stops long computation.
 const MAX_REPORT_CHARACTERS = 65_536;
@@ -44,11 +45,24 @@ const isSmimeType = (type: string) => /^application\/(x-)?pkcs7-mime$/.test(type
 
 function describeSmime(node: PartNode): string {
   const kind = (node.part.typeParameters['smime-type'] ?? '').toLowerCase();
+  if (node.children.length > 0) return '[Signed with S/MIME. The signature was not verified.]';
   if (kind === 'signed-data')
     return '[Signed with S/MIME. The text is inside the signature; download the message to read it.]';
   if (kind === 'certs-only') return '[Certificates (S/MIME).]';
   if (kind === 'compressed-data') return '[Compressed with S/MIME. Download the message to read it.]';
   return '[Encrypted with S/MIME. Only the recipient can read it, with the private key.]';
+}
+
+/** The text inside, and which files there are; rich text stays inside. */
+function describeTnef({ part, content }: PartNode): string {
+  const name = nameAttachment(part);
+  const inside = readTnef(content);
+  const head = `[${name}: sent by Outlook in its own format (TNEF).`;
+  if (!inside || (inside.text === '' && inside.files.length === 0))
+    return `${head} Formatting and files are inside this attachment.]`;
+  const files = inside.files.map((file) => `- ${file.name} (${file.sizeBytes} bytes)`);
+  const list = files.length > 0 ? [`${head} Files inside:`, ...files].join('\n') + ']' : `${head}]`;
+  return inside.text ? `${list}\n\n${inside.text.slice(0, MAX_REPORT_CHARACTERS)}` : list;
 }
 
 /**
@@ -64,7 +78,7 @@ export function describeSpecialPart(node: PartNode): string | null {
   if (type === 'application/pgp-encrypted') return '';
   if (isSmimeType(type)) return describeSmime(node);
   if (type === 'application/ms-tnef' || type === 'application/vnd.ms-tnef') {
-    return `[${nameAttachment(part)}: sent by Outlook in its own format (TNEF). Formatting and files are inside this attachment.]`;
+    return describeTnef(node);
   }
   if (type === 'text/calendar') return summariseCalendar(decodeCharset(node.content, part.typeParameters['charset']));
   if (

@@ -1,3 +1,4 @@
+import { containers } from './containers.js';
 import { kinds, names } from './special.js';
 import { structure } from './structure.js';
 import { charsets, texts, transfers } from './texts.js';
@@ -11,4 +12,5 @@ export const TORTURE: readonly TortureMessage[] = [
   ...texts,
   ...names,
   ...kinds,
+  ...containers,
 ];
