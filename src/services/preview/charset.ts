@@ -27,6 +27,12 @@ const ALIASES: Readonly<Record<string, string>> = {
   utf8: 'utf-8',
   'utf-8-strict': 'utf-8',
   unicode: 'utf-16',
+  macintosh: 'macroman',
+  mac: 'macroman',
+  'x-mac-roman': 'macroman',
+  'x-mac-ce': 'maccenteuro',
+  'x-mac-greek': 'macgreek',
+  'x-mac-turkish': 'macturkish',
 };
 
 /** Labels that iconv-lite lacks and the platform's own decoder has. */

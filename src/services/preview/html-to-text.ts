@@ -14,6 +14,8 @@ const UNSEEN = words(
   'script style title template textarea select option noembed noframes iframe object svg math audio video',
 );
 const PARAGRAPHS = words('p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre fieldset');
+const READ_ATTRIBUTES = words('href alt style hidden start');
+const LISTS = words('ul ol');
 const LINES = words(
   'div section article header footer main aside nav address center form tr caption dt dd figure figcaption',
 );
@@ -94,7 +96,7 @@ class TextWriter {
 
   private addAttribute(value: string): void {
     const { attribute } = this;
-    if (attribute !== 'href' && attribute !== 'alt' && attribute !== 'style' && attribute !== 'hidden') return;
+    if (!READ_ATTRIBUTES.has(attribute)) return;
     const before = this.attributes.get(attribute) ?? '';
     if (before.length < MAX_ADDRESS_CHARACTERS * 4) this.attributes.set(attribute, before + value);
   }
@@ -110,13 +112,15 @@ class TextWriter {
       this.skippedDepth = 1;
       return;
     }
-    if (PARAGRAPHS.has(tag)) this.breakLine(2);
+    // A list inside a list goes on in the next line.
+    if (LISTS.has(tag) && this.lists.length > 0) this.breakLine(1);
+    else if (PARAGRAPHS.has(tag)) this.breakLine(2);
     else if (LINES.has(tag)) this.breakLine(1);
     if (tag === 'br') this.addLineBreak();
     else if (tag === 'hr') this.addBlock('----------');
     else if (tag === 'td' || tag === 'th') this.openCell();
     else if (tag === 'ul') this.lists.push(-1);
-    else if (tag === 'ol') this.lists.push(0);
+    else if (tag === 'ol') this.lists.push(this.readStart());
     else if (tag === 'li') this.openItem();
     else if (tag === 'blockquote') this.quotes++;
     else if (tag === 'pre') this.preformatted++;
@@ -134,10 +138,11 @@ class TextWriter {
       return;
     }
     if (tag === 'a') this.closeLink();
-    if (PARAGRAPHS.has(tag)) this.breakLine(2);
+    if (LISTS.has(tag)) this.lists.pop();
+    if (LISTS.has(tag) && this.lists.length > 0) this.breakLine(1);
+    else if (PARAGRAPHS.has(tag)) this.breakLine(2);
     else if (LINES.has(tag) || tag === 'li') this.breakLine(1);
-    if (tag === 'ul' || tag === 'ol') this.lists.pop();
-    else if (tag === 'blockquote') this.quotes = Math.max(0, this.quotes - 1);
+    if (tag === 'blockquote') this.quotes = Math.max(0, this.quotes - 1);
     else if (tag === 'pre') this.preformatted = Math.max(0, this.preformatted - 1);
   }
 
@@ -147,6 +152,12 @@ class TextWriter {
       this.space = false;
       this.append(' | ');
     }
+  }
+
+  /** Items counted before the first one of an ordered list. */
+  private readStart(): number {
+    const start = this.attributes.get('start') ?? '';
+    return /^\d{1,6}$/.test(start) ? Math.max(0, Number(start) - 1) : 0;
   }
 
   private openItem(): void {
