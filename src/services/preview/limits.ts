@@ -46,7 +46,7 @@ export const DEFAULT_LIMITS: PreviewLimits = {
   maxElements: 20_000,
   maxElementDepth: 256,
   maxImageBytes: 2 * MIB,
-  maxAllImagesBytes: 3 * MIB,
+  maxAllImagesBytes: 2 * MIB,
   maxTextCharacters: 256 * KIB,
   maxAttachments: 200,
 };

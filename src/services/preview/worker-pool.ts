@@ -38,6 +38,7 @@ export interface WorkerPoolOptions {
 // Copied and handed over at once: small enough not to delay other work, large enough to need few round trips.
 const CHUNK_BYTES = 256 * 1024;
 const MIB = 1024 * 1024;
+const LARGE_CHARACTERS = MIB;
 
 async function* slice(source: Buffer): AsyncGenerator<Buffer> {
   for (let start = 0; start < source.length; start += CHUNK_BYTES) yield source.subarray(start, start + CHUNK_BYTES);
@@ -116,6 +117,9 @@ class PreviewThread {
       }
       const outcome = await exchange(held ?? Buffer.alloc(0), true);
       if (!outcome) throw new Error('A preview worker asked for more than the whole message.');
+      // A large answer takes milliseconds to come over, and as many to be written out: others get their turn between.
+      if (outcome.kind === 'rendered' && outcome.rendering.content.length > LARGE_CHARACTERS)
+        await new Promise<void>((resolve) => setImmediate(resolve));
       return outcome;
     } finally {
       this.worker?.unref();
