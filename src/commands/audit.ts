@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { AuditEntries } from '../services/audit/audit-entries.js';
+import { AuditEvent } from '../services/audit/audit-log.js';
 import { type Command, UsageError } from './command.js';
 import { withServices } from './with-services.js';
 
@@ -9,6 +10,13 @@ function readDate(option: string, text: string | undefined): Date | null {
   if (Number.isNaN(date.getTime()))
     throw new UsageError(`${option} must be a date or a moment, such as 2026-01-31 or 2026-01-31T08:15:00Z.`);
   return date;
+}
+
+function readEvent(text: string | undefined): AuditEvent | null {
+  if (text === undefined) return null;
+  if (!Object.hasOwn(AuditEvent, text))
+    throw new UsageError(`--event must be one of ${Object.keys(AuditEvent).join(', ')}.`);
+  return text as AuditEvent;
 }
 
 /** Writes the audit log to standard output. */
@@ -36,7 +44,7 @@ export const audit: Command = {
     const filter = {
       from: readDate('--from', values.from),
       to: readDate('--to', values.to),
-      event: values.event ?? null,
+      event: readEvent(values.event),
       actor: values.actor ?? null,
     };
     await withServices(surroundings, async (_services, database) => {

@@ -6,6 +6,7 @@ import { RoleSubjectKind } from '../entities/role-assignment.js';
 import { GatewayAction, Module, RecipientKind, ScanStatus } from '../entities/vocabulary.js';
 import { CapabilityReason } from '../services/access/message-capabilities.js';
 import { GroupMailboxAccess, MailboxKind, PersonalBackupAvailability } from '../services/access/personal-access.js';
+import { AuditEvent, AuditOutcome } from '../services/audit/audit-log.js';
 import { BackupOrderField, OrderDirection } from '../services/backup/message-order.js';
 import {
   OperationKind,
@@ -274,6 +275,43 @@ export function registerEnums(): void {
   describe(SendDestination, 'SendDestination', 'Where a person has messages sent (rule D3).', {
     MAILBOX: 'To the mailbox whose section the message is in.',
     OWN_ADDRESS: 'To the own primary address.',
+  });
+  describe(AuditEvent, 'AuditEvent', 'What somebody did.', {
+    SIGN_IN: 'Signed in, or was refused.',
+    SIGN_OUT: 'Ended the own session.',
+    PERSONAL_BACKUP_SETTINGS_UPDATE:
+      'Changed the settings of personal Backup; details hold old and new values (rule C3).',
+    BACKUP_SETTINGS_UPDATE: 'Changed the settings of Backup; details hold old and new values (rule C3).',
+    MESSAGE_READ: 'Saw the content of a message as a privileged user (rule P5).',
+    MESSAGE_DOWNLOAD: 'Downloaded the source or an attachment (rule P5).',
+    LDAP_CONNECTION_CREATE: 'Added a connection to a directory.',
+    LDAP_CONNECTION_UPDATE: 'Changed a connection to a directory.',
+    LDAP_CONNECTION_DELETE: 'Deleted a connection to a directory, and its cached data (rule L4).',
+    DIRECTORY_SYNCHRONIZE: 'Asked for a synchronisation.',
+    API_TOKEN_CREATE: 'Made an API token.',
+    API_TOKEN_REVOKE: 'Revoked an API token.',
+    ACCOUNT_CREATE: 'Added a local account.',
+    ACCOUNT_UPDATE: 'Changed a local account.',
+    ACCOUNT_DELETE: 'Deleted a local account.',
+    PASSWORD_CHANGE: 'Changed the own password.',
+    ROLE_CREATE: 'Added a role.',
+    ROLE_UPDATE: 'Changed a role.',
+    ROLE_DELETE: 'Deleted a role.',
+    ROLE_ASSIGN: 'Gave somebody a role.',
+    ROLE_WITHDRAW: 'Took a role from somebody.',
+    SEND_REQUEST: 'Asked for messages to be sent.',
+    SEND_RESULT: 'A sending ended; details hold the SMTP answer (rule D7).',
+    SEND_FINISH: 'An operation of sending ended.',
+    DELETE_REQUEST: 'Asked for messages to be deleted (rule X4).',
+    DELETE_FINISH: 'An operation of deleting ended (rule X4).',
+    RESTORE_REQUEST: 'Asked for messages to be restored (rule X5).',
+    RESTORE_FINISH: 'An operation of restoring ended.',
+    OPERATION_CANCEL: 'Cancelled an operation.',
+  });
+  describe(AuditOutcome, 'AuditOutcome', 'How what somebody did went.', {
+    DONE: 'It was done.',
+    REFUSED: 'It was not allowed.',
+    FAILED: 'It was tried and did not succeed.',
   });
   describe(SendingAuthor, 'SendingAuthor', 'Who asked for a sending (rule D8).', {
     YOU: 'The viewer.',

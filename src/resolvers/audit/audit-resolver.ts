@@ -1,6 +1,7 @@
 import { Arg, Authorized, Field, ID, InputType, Int, ObjectType, Query, Resolver } from 'type-graphql';
 import { Permission } from '../../entities/permission.js';
 import { DateTimeScalar } from '../../entities/scalars.js';
+import { AuditEvent, AuditOutcome } from '../../services/audit/audit-log.js';
 import type { AuditEntries, AuditFilter, StoredAuditEntry } from '../../services/audit/audit-entries.js';
 import { DEFAULT_ORDER, encodeMessageCursor, readPage } from '../../services/backup/message-order.js';
 import { connection, type Connection, connectionTypes } from '../connection.js';
@@ -32,13 +33,13 @@ export class AuditEntryType {
     return this.entry.remoteAddress;
   }
 
-  @Field({ description: 'What was done, such as SIGN_IN, SEND_REQUEST or SEND_RESULT.' })
-  get event(): string {
+  @Field(() => AuditEvent, { description: 'What was done.' })
+  get event(): AuditEvent {
     return this.entry.event;
   }
 
-  @Field({ description: 'How it went: DONE, REFUSED or FAILED.' })
-  get outcome(): string {
+  @Field(() => AuditOutcome, { description: 'How it went.' })
+  get outcome(): AuditOutcome {
     return this.entry.outcome;
   }
 
@@ -59,11 +60,11 @@ export class AuditFilterInput implements AuditFilter {
   @Field(() => String, { nullable: true, description: 'Done by exactly this one.' })
   actor?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Exactly this was done.' })
-  event?: string | null;
+  @Field(() => AuditEvent, { nullable: true, description: 'This was done.' })
+  event?: AuditEvent | null;
 
-  @Field(() => String, { nullable: true, description: 'It went exactly so.' })
-  outcome?: string | null;
+  @Field(() => AuditOutcome, { nullable: true, description: 'It went so.' })
+  outcome?: AuditOutcome | null;
 
   @Field(() => String, { nullable: true, description: 'It was done to exactly this.' })
   subject?: string | null;

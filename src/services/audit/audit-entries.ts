@@ -1,5 +1,6 @@
 import { isAscii } from '../../entities/ascii.js';
 import type { Database, SqlValue } from '../../entities/database.js';
+import type { AuditEvent, AuditOutcome } from './audit-log.js';
 import { type Page, type PageOf, pageOf } from '../backup/message-order.js';
 
 type Given<Value> = Value | null | undefined;
@@ -7,8 +8,8 @@ type Given<Value> = Value | null | undefined;
 /** What the audit log can be narrowed by; every given criterion must hold. */
 export interface AuditFilter {
   readonly actor?: Given<string>;
-  readonly event?: Given<string>;
-  readonly outcome?: Given<string>;
+  readonly event?: Given<AuditEvent>;
+  readonly outcome?: Given<AuditOutcome>;
   readonly subject?: Given<string>;
   readonly remoteAddress?: Given<string>;
   readonly from?: Given<Date>;
@@ -21,8 +22,8 @@ export interface StoredAuditEntry {
   readonly atMs: number;
   readonly actor: string;
   readonly remoteAddress: string;
-  readonly event: string;
-  readonly outcome: string;
+  readonly event: AuditEvent;
+  readonly outcome: AuditOutcome;
   readonly subject: string;
   /** JSON. */
   readonly details: string;
@@ -37,8 +38,8 @@ const ascii = (column: string, text: Given<string>) => (isAscii(text ?? '') ? `$
 function narrowed(filter: AuditFilter): { condition: string; parameters: SqlValue[] } {
   const criteria: [string, SqlValue | undefined][] = [
     ['actor = ?', filter.actor ?? undefined],
-    [ascii('event', filter.event), filter.event ?? undefined],
-    [ascii('outcome', filter.outcome), filter.outcome ?? undefined],
+    ['event = ?', filter.event ?? undefined],
+    ['outcome = ?', filter.outcome ?? undefined],
     ['subject = ?', filter.subject ?? undefined],
     [ascii('remote_address', filter.remoteAddress), filter.remoteAddress ?? undefined],
     ['at >= ?', filter.from?.getTime()],

@@ -7,7 +7,7 @@ export interface AuditRecord {
   /** Client address; empty for the program itself. */
   readonly remoteAddress: string;
   readonly event: AuditEvent;
-  readonly outcome: 'DONE' | 'REFUSED' | 'FAILED';
+  readonly outcome: AuditOutcome;
   /** What it was done to, such as "message:42"; empty when the event says it. */
   readonly subject?: string;
   /** Further facts; never a credential (rule L8) and never content. */
@@ -15,36 +15,44 @@ export interface AuditRecord {
 }
 
 /** Everything that is audited. */
-export type AuditEvent =
-  | 'SIGN_IN'
-  | 'SIGN_OUT'
-  | 'PERSONAL_BACKUP_SETTINGS_UPDATE'
-  | 'BACKUP_SETTINGS_UPDATE'
-  | 'MESSAGE_READ'
-  | 'MESSAGE_DOWNLOAD'
-  | 'LDAP_CONNECTION_CREATE'
-  | 'LDAP_CONNECTION_UPDATE'
-  | 'LDAP_CONNECTION_DELETE'
-  | 'DIRECTORY_SYNCHRONIZE'
-  | 'API_TOKEN_CREATE'
-  | 'API_TOKEN_REVOKE'
-  | 'ACCOUNT_CREATE'
-  | 'ACCOUNT_UPDATE'
-  | 'ACCOUNT_DELETE'
-  | 'PASSWORD_CHANGE'
-  | 'ROLE_CREATE'
-  | 'ROLE_UPDATE'
-  | 'ROLE_DELETE'
-  | 'ROLE_ASSIGN'
-  | 'ROLE_WITHDRAW'
-  | 'SEND_REQUEST'
-  | 'SEND_RESULT'
-  | 'SEND_FINISH'
-  | 'DELETE_REQUEST'
-  | 'DELETE_FINISH'
-  | 'RESTORE_REQUEST'
-  | 'RESTORE_FINISH'
-  | 'OPERATION_CANCEL';
+export const AuditEvent = {
+  SIGN_IN: 'SIGN_IN',
+  SIGN_OUT: 'SIGN_OUT',
+  PERSONAL_BACKUP_SETTINGS_UPDATE: 'PERSONAL_BACKUP_SETTINGS_UPDATE',
+  BACKUP_SETTINGS_UPDATE: 'BACKUP_SETTINGS_UPDATE',
+  MESSAGE_READ: 'MESSAGE_READ',
+  MESSAGE_DOWNLOAD: 'MESSAGE_DOWNLOAD',
+  LDAP_CONNECTION_CREATE: 'LDAP_CONNECTION_CREATE',
+  LDAP_CONNECTION_UPDATE: 'LDAP_CONNECTION_UPDATE',
+  LDAP_CONNECTION_DELETE: 'LDAP_CONNECTION_DELETE',
+  DIRECTORY_SYNCHRONIZE: 'DIRECTORY_SYNCHRONIZE',
+  API_TOKEN_CREATE: 'API_TOKEN_CREATE',
+  API_TOKEN_REVOKE: 'API_TOKEN_REVOKE',
+  ACCOUNT_CREATE: 'ACCOUNT_CREATE',
+  ACCOUNT_UPDATE: 'ACCOUNT_UPDATE',
+  ACCOUNT_DELETE: 'ACCOUNT_DELETE',
+  PASSWORD_CHANGE: 'PASSWORD_CHANGE',
+  ROLE_CREATE: 'ROLE_CREATE',
+  ROLE_UPDATE: 'ROLE_UPDATE',
+  ROLE_DELETE: 'ROLE_DELETE',
+  ROLE_ASSIGN: 'ROLE_ASSIGN',
+  ROLE_WITHDRAW: 'ROLE_WITHDRAW',
+  SEND_REQUEST: 'SEND_REQUEST',
+  SEND_RESULT: 'SEND_RESULT',
+  SEND_FINISH: 'SEND_FINISH',
+  DELETE_REQUEST: 'DELETE_REQUEST',
+  DELETE_FINISH: 'DELETE_FINISH',
+  RESTORE_REQUEST: 'RESTORE_REQUEST',
+  RESTORE_FINISH: 'RESTORE_FINISH',
+  OPERATION_CANCEL: 'OPERATION_CANCEL',
+} as const;
+/** One of {@link AuditEvent}. */
+export type AuditEvent = keyof typeof AuditEvent;
+
+/** How what was audited went. */
+export const AuditOutcome = { DONE: 'DONE', REFUSED: 'REFUSED', FAILED: 'FAILED' } as const;
+/** One of {@link AuditOutcome}. */
+export type AuditOutcome = keyof typeof AuditOutcome;
 
 /** Writes an audit entry in the transaction of what it tells of. */
 export async function recordAudit(transaction: Transaction, record: AuditRecord): Promise<void> {
