@@ -45,6 +45,17 @@ const schema = z.strictObject({
   allowedOrigins: list
     .default([])
     .describe('Origins besides our own that browsers may call from, such as https://studio.apollographql.com.'),
+  httpMaxConnections: whole(10, 1_000_000)
+    .default(20_000)
+    .describe('Most connections of HTTP and WebSocket at once; more are closed at once, before they cost anything.'),
+  headersTimeoutMs: whole(100, 10 * MINUTE_MS)
+    .default(20_000)
+    .describe(
+      'How long the header fields of a request may take to arrive, ms; stops clients that send them byte by byte.',
+    ),
+  clientIdleMs: whole(100, HOUR_MS)
+    .default(2 * MINUTE_MS)
+    .describe('How long a connection of HTTP or LMTP may be silent in the middle of something, ms.'),
   trustedProxies: list
     .default([])
     .describe('Addresses or networks of reverse proxies whose X-Forwarded-For is believed.'),
@@ -94,6 +105,12 @@ const schema = z.strictObject({
   intakeMemoryBytes: whole(MIB, 16_384 * MIB)
     .default(64 * MIB)
     .describe('Most bytes of arriving messages in memory; more are refused for the moment.'),
+  intakeTransferMs: whole(100, 24 * HOUR_MS)
+    .default(10 * MINUTE_MS)
+    .describe('How long one message may take to arrive, ms; stops senders of a byte now and then.'),
+  intakeMessagesPerSecond: whole(1, 1_000_000)
+    .default(5_000)
+    .describe('Messages that one peer may hand over in a second; more are refused for the moment.'),
   intakeStoreLimitMs: whole(10, 10 * MINUTE_MS)
     .default(3_000)
     .describe(
@@ -126,7 +143,9 @@ const schema = z.strictObject({
   lmtpTlsKeyFile: z
     .string()
     .default('')
-    .describe('PEM file of the key of lmtpListen; with lmtpTlsCertFile it offers STARTTLS.'),
+    .describe(
+      'PEM file of the key of lmtpListen; with lmtpTlsCertFile it offers STARTTLS, and insists on it beyond loopback.',
+    ),
   lmtpTlsCertFile: z.string().default('').describe('PEM file of the certificate of lmtpListen.'),
   retentionIntervalMs: whole(100, DAY_MS)
     .default(MINUTE_MS)

@@ -69,6 +69,8 @@ export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebS
   const http = new HttpDoor({
     ...shared,
     bodyLimitBytes: config.bodyLimitBytes,
+    times: { headersMs: config.headersTimeoutMs, requestMs: config.intakeTransferMs, idleMs: config.clientIdleMs },
+    maxConnections: config.httpMaxConnections,
     introspection: config.introspection,
     trustedProxies: config.trustedProxies,
     routers,

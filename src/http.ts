@@ -30,6 +30,9 @@ export interface HttpOptions {
   readonly services: ContextServices;
   readonly limits: OperationLimits;
   readonly bodyLimitBytes: number;
+  /** What a client may take its time with, ms. */
+  readonly times: { readonly headersMs: number; readonly requestMs: number; readonly idleMs: number };
+  readonly maxConnections: number;
   readonly introspection: boolean;
   readonly origins: OriginPolicy;
   readonly cookies: CookiePolicy;
@@ -45,10 +48,10 @@ export interface HttpOptions {
 
 // rspamd sends its verdicts as headers, up to 256 KiB (docs/gateways.md); Node's default of 16 KiB would refuse them.
 const MAX_HEADER_BYTES = 272 * 1024;
-// Stops clients that send their headers byte by byte.
-const HEADERS_TIMEOUT_MS = 20_000;
-// A large message over a slow line takes time, a connection that says nothing does not.
-const REQUEST_TIMEOUT_MS = 30 * 60_000;
+// Node looks for requests that take too long only so often.
+const LONGEST_CHECK_MS = 5_000;
+// An operation is small; only messages take longer.
+const BODY_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
 /** The HTTP door: GraphQL, intake, the explorer and the health of the process, on one server. */
@@ -56,15 +59,25 @@ export class HttpDoor {
   readonly server: Server;
   readonly #apollo: ApolloServer<RequestContext>;
   readonly #app: Express = express();
+  /** Of which request each error is, for the log: the formatter of errors is not told. */
+  readonly #requestIds = new WeakMap<object, string>();
   readonly #trusted: ReturnType<typeof proxyAddr.compile>;
 
   constructor(private readonly options: HttpOptions) {
     const { schema, limits, log } = options;
     this.#trusted = proxyAddr.compile([...options.trustedProxies]);
+    const { headersMs, requestMs, idleMs } = options.times;
     this.server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: Math.min(headersMs, requestMs),
+        requestTimeout: requestMs,
+        connectionsCheckingInterval: Math.min(LONGEST_CHECK_MS, headersMs / 2),
+      },
       this.#app,
     );
+    this.server.maxConnections = options.maxConnections;
+    this.server.setTimeout(idleMs);
     this.server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
     this.server.on('clientError', refuseUnreadableRequest);
     this.#apollo = new ApolloServer<RequestContext>({
@@ -75,12 +88,19 @@ export class HttpDoor {
       parseOptions: { maxTokens: limits.maxTokens },
       persistedQueries: false,
       includeStacktraceInErrorResponses: false,
-      formatError: (formatted, error) => maskError(log, formatted, error),
+      formatError: (formatted, error) => maskError(log, formatted, error, this.#requestIds.get(error as object)),
       // Nothing may be cached anyway, and the cache control plugin would wrap every field of every answer.
       plugins: [
         ApolloServerPluginLandingPageDisabled(),
         ApolloServerPluginCacheControlDisabled(),
         costPlugin(schema, limits),
+        {
+          requestDidStart: async () => ({
+            didEncounterErrors: async ({ errors, contextValue }) => {
+              for (const error of errors) this.#requestIds.set(error, contextValue.requestId);
+            },
+          }),
+        },
       ],
       // Signals are the business of main.ts.
       stopOnTerminationSignals: false,
@@ -167,6 +187,7 @@ export class HttpDoor {
       }),
       this.#checkOrigin,
       requireJson,
+      boundBody,
       express.json({ limit: this.options.bodyLimitBytes }),
       expressMiddleware(this.#apollo, {
         context: async ({ req, res }) => {
@@ -222,6 +243,13 @@ const requireJson: RequestHandler = (request, _response, next) => {
   next(
     request.method === 'POST' && !(typed && request.is('json') !== false) ? new UnsupportedMediaTypeError() : undefined,
   );
+};
+
+/** Cuts off who sends an operation byte by byte. */
+const boundBody: RequestHandler = (request, _response, next) => {
+  const late = setTimeout(() => request.destroy(), BODY_TIMEOUT_MS);
+  request.once('end', () => clearTimeout(late)).once('close', () => clearTimeout(late));
+  next();
 };
 
 /** Whether body-parser blames the request: its errors carry a status (http-errors). */

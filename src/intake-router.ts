@@ -7,10 +7,12 @@ import type { Logger } from './log.js';
 import { discardRestOfBody } from './rest-of-body.js';
 import { readHandOverMetadata } from './services/intake/hand-over-metadata.js';
 import type { Acceptance, Intake } from './services/intake/intake.js';
+import type { PeerRate } from './services/intake/peer-rate.js';
 import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
 import { rspamdHandOver } from './services/intake/scanners/rspamd-hand-over.js';
 import { readRspamdRequest, type RspamdRequestLimits } from './services/intake/scanners/rspamd-request.js';
 import type { VerdictMapping } from './services/intake/scanners/verdict-mapping.js';
+import { IntakeBusyError } from './services/intake/intake-gate.js';
 import type { IntakeTokens } from './services/intake/intake-tokens.js';
 
 /** Header that carries the metadata beside a raw message. */
@@ -56,6 +58,8 @@ export interface IntakeRouterOptions {
   readonly tokens: Pick<IntakeTokens, 'find'>;
   readonly mapping: VerdictMapping;
   readonly limits: RspamdRequestLimits;
+  /** How many messages each peer may hand over. */
+  readonly rate: Pick<PeerRate, 'take'>;
   readonly log: Logger;
   readonly onOutcome?: (source: string, outcome: IntakeOutcome) => void;
 }
@@ -68,16 +72,19 @@ export const outcomeOf = ({ created, spooled }: Acceptance): IntakeOutcome =>
   spooled ? 'spooled' : created ? 'stored' : 'repeated';
 
 /** HTTP intake for gateways: POST /intake/message (docs/intake.md) and /intake/rspamd (docs/gateways.md). */
-export function intakeRouter({ intake, tokens, mapping, limits, log, onOutcome }: IntakeRouterOptions): Router {
+export function intakeRouter({ intake, tokens, mapping, limits, rate, log, onOutcome }: IntakeRouterOptions): Router {
   const router = Router();
   const take =
     (source: string, receiveFrom: (request: Request) => Promise<Acceptance>): RequestHandler =>
     (request, response, next) => {
       response.locals['intakeSource'] = source;
+      if (!rate.take(request.ip ?? '')) return next(new IntakeBusyError());
       receiveFrom(request)
         .then((acceptance) => {
           onOutcome?.(source, outcomeOf(acceptance));
           const { messageId, created, spooled } = acceptance;
+          const requestId = response.locals['requestId'] as unknown;
+          log.debug({ requestId, source, messageId, created, spooled }, 'message taken');
           // 200 in every case: some versions of rspamd take nothing else for a success.
           response
             .status(200)

@@ -1,3 +1,4 @@
+import { logError } from './log-error.js';
 import { pino, type Logger as PinoLogger, type LevelWithSilent } from 'pino';
 
 /** The logger that is passed around; there is no global one. */
@@ -19,6 +20,11 @@ const SECRET_PATHS = [
 
 /** Creates the logger: one JSON object a line on standard output (or `destination`), secrets replaced (rule L8). */
 export function createLogger(level: LogLevel, destination?: NodeJS.WritableStream): Logger {
-  const options = { level, base: null, redact: { paths: SECRET_PATHS, censor: '[redacted]' } };
+  const options = {
+    level,
+    base: null,
+    redact: { paths: SECRET_PATHS, censor: '[redacted]' },
+    serializers: { err: (error: unknown) => logError(error) },
+  };
   return destination ? pino(options, destination) : pino(options);
 }

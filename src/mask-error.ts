@@ -31,14 +31,22 @@ function originOf(error: unknown): unknown {
  * What a client may see of an error: the code and message of our own refusals, the messages of graphql-js about the
  * document; everything else is a bug, logged whole under a reference that is all the client gets.
  */
-export function maskError(log: Logger, formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
+export function maskError(
+  log: Logger,
+  formatted: GraphQLFormattedError,
+  error: unknown,
+  requestId?: string,
+): GraphQLFormattedError {
   const place = {
     ...(formatted.locations ? { locations: formatted.locations } : {}),
     ...(formatted.path ? { path: formatted.path } : {}),
   };
   const origin = nameFault(originOf(error));
   if (origin instanceof PublicError) {
-    log[origin.logLevel]({ code: origin.code, ...(origin.cause ? { err: origin.cause } : {}) }, 'operation refused');
+    log[origin.logLevel](
+      { requestId, code: origin.code, ...(origin.cause ? { err: origin.cause } : {}) },
+      'operation refused',
+    );
     return { message: origin.message, ...place, extensions: { code: origin.code, ...origin.details } };
   }
   const code = formatted.extensions?.['limit'] ?? formatted.extensions?.['code'];
@@ -57,7 +65,7 @@ export function maskError(log: Logger, formatted: GraphQLFormattedError, error: 
     };
   }
   const reference = randomUUID();
-  log.error({ err: origin, reference }, 'internal error');
+  log.error({ requestId, err: origin, reference }, 'internal error');
   return {
     message: `Something went wrong on our side. Reference: ${reference}`,
     ...place,

@@ -54,6 +54,9 @@ export function lmtpSettings(config: Config): LmtpListenerSettings | undefined {
     spamHeaderPeers: config.lmtpSpamHeaderPeers,
     ...(tls ? { tls } : {}),
     messageBytes: config.messageLimitBytes,
+    messagesPerSecondPerPeer: config.intakeMessagesPerSecond,
+    idleTimeoutMs: config.clientIdleMs,
+    transferTimeoutMs: config.intakeTransferMs,
     stopTimeoutMs: config.stopTimeoutMs,
   };
 }

@@ -11,6 +11,7 @@ import { Intake } from './services/intake/intake.js';
 import { IntakeGate } from './services/intake/intake-gate.js';
 import { IntakeTokens } from './services/intake/intake-tokens.js';
 import { LmtpListener } from './services/intake/lmtp-listener.js';
+import { PeerRate } from './services/intake/peer-rate.js';
 import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
 import { loadVerdictMapping } from './services/intake/scanners/verdict-mapping.js';
 import { Spool } from './services/intake/spool.js';
@@ -72,6 +73,7 @@ export async function startIntake({
     intake,
     tokens: new IntakeTokens(tokens, mirror, config.intakeStoreLimitMs),
     mapping,
+    rate: new PeerRate(config.intakeMessagesPerSecond),
     limits: {
       messageBytes: config.messageLimitBytes,
       metadataBytes: METADATA_BYTES,

@@ -51,6 +51,8 @@ export interface SlapdOptions {
   /** Entries loaded at the first start, below the suffix. */
   readonly ldif?: string;
   readonly durable?: boolean;
+  /** Further schema, as lines of slapd.conf. */
+  readonly schema?: string;
   /** Further lines of slapd.conf, of the database section. */
   readonly settings?: string;
 }

@@ -13,6 +13,7 @@ const SIZE_LIMIT = 1000;
 const configuration = ({ folder, suffix, tls, options }) => `
 ${['core', 'cosine', 'inetorgperson'].map((name) => `include ${SCHEMAS}/${name}.schema`).join('\n')}
 include ${path.join(__dirname, 'active-directory.schema')}
+${options.schema ?? ''}
 modulepath ${MODULES}
 moduleload back_mdb
 moduleload memberof

@@ -99,7 +99,7 @@ export function toDirectoryEntry(
   if (!isDn(raw.dn)) return 'an entry has a name that is no DN';
   const dnKey = normaliseDn(raw.dn);
   const addresses = addressesOf(raw, settings, names);
-  const accountName = raw.text(names.loginAttribute) || null;
+  const accountName = raw.text(names.loginAttribute) || (kind === 'GROUP' && nameOfGroup(raw, names)) || null;
   const label = raw.text(names.displayNameAttribute) || raw.text('cn') || accountName;
   return {
     id,
@@ -122,6 +122,15 @@ export function toDirectoryEntry(
           ),
     primaryGroup: kind === 'CONTACT' ? null : primaryGroupOf(raw, kind, settings.domain, names),
   };
+}
+
+/**
+ * Directories of POSIX accounts name groups by cn. Groups of one user alone are called like that user, which is no clash
+ * (rule V8); they list no DN.
+ */
+function nameOfGroup(raw: RawEntry, names: DirectoryNames): string {
+  const listsDns = names.memberAttributes.some((attribute) => raw.texts(attribute).some(isDn));
+  return names.primaryGroup === 'GID' && listsDns ? raw.text('cn') : '';
 }
 
 function primaryGroupOf(raw: RawEntry, kind: DirectoryEntryKind, domain: string, names: DirectoryNames): string | null {

@@ -1,4 +1,5 @@
 import { Field, ObjectType } from 'type-graphql';
+import { nameFault } from '../entities/database.js';
 import { PublicError } from '../errors.js';
 
 /** Why a mutation changed nothing, for the person who asked. */
@@ -33,7 +34,9 @@ export async function attempt<Payload>(
 ): Promise<Payload> {
   try {
     return await work();
-  } catch (error) {
+  } catch (thrown) {
+    // Reads through the manager of entities come with the driver's own errors.
+    const error = nameFault(thrown);
     if (!(error instanceof PublicError) || NOT_FOR_USERS.has(error.code)) throw error;
     return refused([new UserError(error)], error);
   }

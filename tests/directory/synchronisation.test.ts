@@ -5,7 +5,7 @@ import { createLogger } from '../../src/log.js';
 import { SynchronisationKind, SynchronisationStatus } from '../../src/services/directory/synchronisation-state.js';
 import { startTestApp, TEST_AUTHOR, type TestApp } from '../support/app.js';
 import { describeOnBothDatabases } from '../support/databases.js';
-import { runCommand, settingsFor } from '../support/processes.js';
+import { runCommand, settingsFor, startCommand } from '../support/processes.js';
 import { until } from '../support/until.js';
 import { cacheRows } from './cache-rows.js';
 import { CONNECTION, ConnectionsApi, type ShownConnection } from './connections-api.js';
@@ -173,6 +173,34 @@ describeOnBothDatabases('Synchronisation', (location) => {
     expect(await cacheRows(test.app.database, id)).toEqual(before);
   });
 
+  it('L3: the command says what is held back and how to confirm it, and confirms it on demand', async () => {
+    const full = await settings();
+    await update({ settings: { ...full, baseDn: `OU=Shared Mailboxes,${BASE}` } });
+    const environment = settingsFor(location(), test.config.dataDir);
+    const refused = await runCommand(['sync-directory', 'example.com'], environment);
+    expect({ code: refused.code, lines: refused.stdout.trim().split('\n') }).toEqual({
+      code: 1,
+      lines: [
+        expect.stringMatching(/^example\.com: HELD_BACK The directory shows 2 people where it showed \d+/),
+        '             If the loss is meant: sync-directory --accept-loss "example.com"',
+      ],
+    });
+    expect(await runCommand(['sync-directory', '--accept-loss'], environment)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--accept-loss needs the names'),
+    });
+    expect(await runCommand(['sync-directory', '--accept-loss', 'example.com'], environment)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('SUCCEEDED'),
+    });
+    const audit = await test.app.database.rows<SqlRow>(
+      "SELECT * FROM audit_entry WHERE event = 'DIRECTORY_SYNCHRONIZE' AND actor = 'system:cli' ORDER BY id DESC",
+    );
+    expect(audit[0]).toMatchObject({ details: expect.stringContaining('"acceptLoss":true') });
+    await update({ settings: full });
+    await succeed();
+  }, 90_000);
+
   it('L3: takes entries without sense for no directory', async () => {
     const before = await cacheRows(test.app.database, id);
     test.directory.faults = { garbage: 'ENTRIES' };
@@ -250,6 +278,41 @@ describeOnBothDatabases('Synchronisation', (location) => {
     await succeed();
   });
 
+  it('L3: a process that is killed in the middle leaves the old cache whole, and the next one clears up', async () => {
+    for (let number = 0; number < 1_200; number += 1)
+      test.directory.entries.add({ dn: `CN=Many ${number},OU=Partners,${BASE}`, kind: 'user', guid: newGuid() });
+    const before = await cacheRows(test.app.database, id);
+    // As if nothing were known of its last full pass, so that a new generation is written.
+    await test.app.database.transaction((transaction) =>
+      transaction.run('UPDATE ldap_connection SET full_pass_at = NULL WHERE id = ?', [id]),
+    );
+    test.directory.faults = { delayMs: 400 };
+    const half = async () =>
+      test.app.database.rows(
+        `SELECT 1 AS written FROM directory_entry e JOIN ldap_connection c ON c.id = e.connection_id
+          WHERE c.id = ? AND e.generation > c.generation LIMIT 1`,
+        [id],
+      );
+    const command = startCommand(['sync-directory', 'example.com'], settingsFor(location(), test.config.dataDir));
+    await until('a part is written', half, (rows) => rows.length > 0, 60_000);
+    expect(await command.kill('SIGKILL')).toMatchObject({ code: null });
+    expect(await half()).toHaveLength(1);
+    expect(await cacheRows(test.app.database, id)).toEqual(before);
+    test.directory.faults = {};
+    // Nobody else takes it before the lease is over.
+    expect(await services().synchronisation.synchronise(id)).toBeUndefined();
+    await test.app.database.transaction((transaction) =>
+      transaction.run('UPDATE ldap_connection SET lease_until = ? WHERE id = ?', [Date.now() - 1, id]),
+    );
+    const state = await services().synchronisation.synchronise(id);
+    expect(state).toMatchObject({ status: SynchronisationStatus.SUCCEEDED, kind: SynchronisationKind.FULL });
+    expect(state?.counts?.people).toBeGreaterThan(1_200);
+    expect(await half()).toEqual([]);
+    for (const entry of [...test.directory.entries.all()])
+      if (entry.dn.startsWith('CN=Many ')) test.directory.entries.delete(entry.dn);
+    await services().synchronisation.synchronise(id, { acceptLoss: true });
+  }, 120_000);
+
   it('settings that are changed while it runs are taken at once, and nothing of the old ones stays', async () => {
     const full = await settings();
     test.directory.faults = { delayMs: 30 };
@@ -260,6 +323,17 @@ describeOnBothDatabases('Synchronisation', (location) => {
     test.directory.faults = {};
     await update({ settings: full });
     await succeed();
+  });
+
+  it('settings that are corrected while it fails are taken at once', async () => {
+    const full = await settings();
+    await update({ settings: { ...full, bindPassword: 'a wrong one' } });
+    test.directory.faults = { delayMs: 700 };
+    const work = services().synchronisation.synchronise(id);
+    await running();
+    await update({ settings: full });
+    test.directory.faults = {};
+    expect(await work).toMatchObject({ status: SynchronisationStatus.SUCCEEDED, error: null });
   });
 
   it('another name or schedule does not disturb one that runs', async () => {

@@ -26,12 +26,13 @@ export function settingsFor(location: DatabaseLocation, dataDir: string): Settin
   };
 }
 
-function launch(program: string, args: readonly string[], settings: Settings): ChildProcess {
+function launch(program: string, args: readonly string[], settings: Settings, uid?: number): ChildProcess {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MAILKEEP_')));
   const sources = program.endsWith('.ts') ? FROM_SOURCES : [];
   return spawn(process.execPath, [...sources, join(ROOT, program), ...args], {
     cwd: ROOT,
     env: { ...inherited, ...settings },
+    ...(uid === undefined ? {} : { uid, gid: uid }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
@@ -54,6 +55,22 @@ export const runProgram = (program: string, args: readonly string[], settings: S
 export const runCommand = (args: readonly string[], settings: Settings): Promise<Ended> =>
   runProgram('src/cli.ts', args, settings);
 
+/** Starts one of the operator's commands; it is ended with `kill`, or by itself. */
+export function startCommand(
+  args: readonly string[],
+  settings: Settings,
+): { readonly ended: Promise<Ended>; kill(signal: NodeJS.Signals): Promise<Ended> } {
+  const child = launch('src/cli.ts', args, settings);
+  const ended = gather(child);
+  return {
+    ended,
+    kill: (signal) => {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
 /** A server in a process of its own. */
 export interface ServerProcess {
   readonly url: string;
@@ -73,8 +90,10 @@ export interface ServerProcess {
 export async function startServer(
   settings: Settings,
   program: 'src/main.ts' | 'dist/main.js' = 'src/main.ts',
+  /** User to run it as, where that is not the one who tests. */
+  uid?: number,
 ): Promise<ServerProcess> {
-  const child = launch(program, [], { MAILKEEP_HTTP_PORT: '0', MAILKEEP_EXPLORER: 'false', ...settings });
+  const child = launch(program, [], { MAILKEEP_HTTP_PORT: '0', MAILKEEP_EXPLORER: 'false', ...settings }, uid);
   const ended = gather(child);
   const { port, waiting } = await new Promise<{ port: number; waiting: boolean }>((resolve, reject) => {
     void ended.then(({ code, stderr }) => reject(new Error(`The server ended with ${code}: ${stderr}`)), reject);

@@ -99,23 +99,36 @@ export class RetentionWorker {
    * from storing, not from receiving, or imported mail would be gone at once.
    */
   async #candidates({ sizeLimitBytes, storagePeriodDays }: RetentionLimits): Promise<number[]> {
-    const oldest = await this.database.rows<{ id: number; storedAtMs: number; storedBytes: number }>(
-      `SELECT m.id, m.stored_at AS storedAtMs, c.stored_bytes AS storedBytes
-         FROM message m JOIN content c ON c.id = m.content_id ORDER BY m.id LIMIT ${BATCH}`,
+    // No join: where messages share contents, MariaDB would read all of both tables for the first hundred.
+    const oldest = await this.database.rows<{ id: number; storedAtMs: number; contentId: number }>(
+      `SELECT id, stored_at AS storedAtMs, content_id AS contentId FROM message ORDER BY id LIMIT ${BATCH}`,
     );
+    if (oldest.length === 0) return [];
     const [total] = await this.database.rows<{ usedBytes: number }>(
       'SELECT used_bytes AS usedBytes FROM backup_total WHERE id = 1',
     );
     const periodStartMs = Date.now() - storagePeriodDays * DAY_MS;
     let excess = (total?.usedBytes ?? 0) - sizeLimitBytes;
+    const storedBytes =
+      excess > 0 ? await this.#storedBytes(oldest.map(({ contentId }) => contentId)) : new Map<number, number>();
     const ids: number[] = [];
-    for (const { id, storedAtMs, storedBytes } of oldest) {
+    for (const { id, storedAtMs, contentId } of oldest) {
       if (excess <= 0 && storedAtMs >= periodStartMs) break;
       // A content that others use as well frees nothing yet; the next look finds out.
-      excess -= storedBytes;
+      excess -= storedBytes.get(contentId) ?? 0;
       ids.push(id);
     }
     return ids;
+  }
+
+  /** Bytes of contents by their ids. */
+  async #storedBytes(contentIds: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const ids = [...new Set(contentIds)];
+    const rows = await this.database.rows<{ id: number; storedBytes: number }>(
+      `SELECT id, stored_bytes AS storedBytes FROM content WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      ids,
+    );
+    return new Map(rows.map(({ id, storedBytes }) => [id, storedBytes]));
   }
 
   #pause(ms: number): Promise<void> {

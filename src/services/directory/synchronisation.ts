@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Database } from '../../entities/database.js';
+import type { Database, Transaction } from '../../entities/database.js';
 import type { LdapConnection } from '../../entities/ldap-connection.js';
 import { PublicError } from '../../errors.js';
 import type { Logger } from '../../log.js';
@@ -73,28 +73,42 @@ export class DirectorySynchronisation {
     await Promise.allSettled([...this.#running.values()].map(({ done }) => done));
   }
 
-  /** Synchronises one connection now; `undefined` when another process is at it. Never throws for the directory's faults: they are in the state. */
-  synchronise(connectionId: number, options: SynchronisationOptions = {}): Promise<SynchronisationState | undefined> {
-    return (this.#running.get(connectionId) ?? this.#begin(connectionId, options)).done;
+  /**
+   * Synchronises one connection now; `undefined` when another process is at it. Never throws for the directory's faults:
+   * they are in the state. With an author it is audited.
+   */
+  async synchronise(
+    connectionId: number,
+    options: SynchronisationOptions = {},
+    author?: ChangeAuthor,
+  ): Promise<SynchronisationState | undefined> {
+    const running = this.#running.get(connectionId);
+    if (running) return running.done;
+    const work = this.#begin(connectionId, options);
+    if (author && (await work.begun)) await this.#audit(connectionId, options, author);
+    return work.done;
   }
 
   /** Starts a synchronisation and does not wait for its end; false when one runs already. With an author it is audited. */
   async begin(connectionId: number, options: SynchronisationOptions = {}, author?: ChangeAuthor): Promise<boolean> {
     if (this.#running.has(connectionId) || this.#stopping.signal.aborted) return false;
     const begun = await this.#begin(connectionId, options).begun;
-    const connection = begun && author ? await this.connections.find(connectionId) : null;
-    if (connection && author) {
-      await this.database.transaction((transaction) =>
-        recordAudit(transaction, {
-          ...author,
-          event: 'DIRECTORY_SYNCHRONIZE',
-          outcome: 'DONE',
-          subject: subjectOf(connection.name),
-          details: { ...options },
-        }),
-      );
-    }
+    if (begun && author) await this.#audit(connectionId, options, author);
     return begun;
+  }
+
+  async #audit(connectionId: number, options: SynchronisationOptions, author: ChangeAuthor): Promise<void> {
+    const connection = await this.connections.find(connectionId);
+    if (!connection) return;
+    await this.database.transaction((transaction) =>
+      recordAudit(transaction, {
+        ...author,
+        event: 'DIRECTORY_SYNCHRONIZE',
+        outcome: 'DONE',
+        subject: subjectOf(connection.name),
+        details: { ...options },
+      }),
+    );
   }
 
   #begin(connectionId: number, options: SynchronisationOptions): Work {
@@ -164,12 +178,14 @@ export class DirectorySynchronisation {
       this.log.warn({ err: error, connection: connection.name }, 'synchronisation failed; the last data stays in use');
       state = failed(last, startedAtMs, error);
     }
-    // The schedule may have been changed meanwhile.
-    const schedule = this.connections.scheduleOf((await this.connections.find(connection.id)) ?? connection);
-    const now = Date.now();
-    const isFailure = state.status === SynchronisationStatus.FAILED;
-    await this.#record(lease, state, {
-      nextRunAtMs: isFailure ? retryAtMs(schedule, state.failures, now) : nextRunAtMs(schedule, now),
+    await this.database.transaction(async (transaction) => {
+      // Throws when the settings were changed after they were looked at last, so that the new ones do not have to wait.
+      const current = await lease.hold(transaction, connection);
+      const schedule = this.connections.scheduleOf(current);
+      const now = Date.now();
+      const isFailure = state.status === SynchronisationStatus.FAILED;
+      const nextMs = isFailure ? retryAtMs(schedule, state.failures, now) : nextRunAtMs(schedule, now);
+      await this.#write(transaction, lease, state, { nextRunAtMs: nextMs });
     });
     return state;
   }
@@ -212,15 +228,18 @@ export class DirectorySynchronisation {
     return done(SynchronisationKind.FULL, await fullPass(pass));
   }
 
-  async #record(
+  #record(lease: SynchronisationLease, state: SynchronisationState, ended?: { nextRunAtMs: number | null }) {
+    return this.database.transaction((transaction) => this.#write(transaction, lease, state, ended));
+  }
+
+  async #write(
+    transaction: Transaction,
     lease: SynchronisationLease,
     state: SynchronisationState,
     ended?: { nextRunAtMs: number | null },
   ): Promise<void> {
-    await this.database.transaction(async (transaction) => {
-      if (await lease.record(transaction, state, ended))
-        await this.changes.append(transaction, [{ topic: topics.directory, kind: 'UPDATED' }]);
-    });
+    if (await lease.record(transaction, state, ended))
+      await this.changes.append(transaction, [{ topic: topics.directory, kind: 'UPDATED' }]);
   }
 }
 

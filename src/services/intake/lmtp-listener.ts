@@ -53,6 +53,7 @@ export class LmtpListener {
   readonly #rate: PeerRate;
   readonly #server: SMTPServer;
   readonly #sessions: LmtpSessions;
+  readonly #tlsRequired: boolean;
   /** How many RCPT commands of a transaction were accepted; LMTP owes an answer for each (RFC 2033, 4.2). */
   readonly #answersOwed = new WeakMap<object, number>();
   readonly #transfers = new Set<Promise<void>>();
@@ -74,7 +75,9 @@ export class LmtpListener {
     const { listen, tls } = settings;
     if ('host' in listen && isIP(listen.host) === 0)
       throw new BadInputError('listen', 'The listener needs an IP address, such as 127.0.0.1.');
-    if ('host' in listen && !new PeerList('listen', ['127.0.0.0/8', '::1']).has(listen.host) && !tls) {
+    const isBeyondHere = 'host' in listen && !new PeerList('listen', ['127.0.0.0/8', '::1']).has(listen.host);
+    this.#tlsRequired = tls?.required ?? isBeyondHere;
+    if (isBeyondHere && !tls) {
       throw new BadInputError(
         'listen',
         'The listener needs TLS on any address but 127.0.0.1 and ::1: messages would cross the network unprotected.',
@@ -202,7 +205,7 @@ export class LmtpListener {
 
   #admitMessage(session: SMTPServerSession): Refusal | null {
     if (this.#stopping) return new Refusal(421, `${this.settings.name} is shutting down`);
-    if (this.settings.tls?.required && !session.secure) return new Refusal(530, 'Must issue STARTTLS first');
+    if (this.#tlsRequired && !session.secure) return new Refusal(530, 'Must issue STARTTLS first');
     if (!this.#rate.take(this.#sessions.peerOf(session.id)))
       return new Refusal(451, 'Too many messages from here, please come again');
     return null;
@@ -232,14 +235,17 @@ export class LmtpListener {
       );
       const outcome = await this.receive(handOver, message);
       this.#counts.accepted += 1;
-      this.logger.debug({ outcome, sizeBytes: stream.byteLength }, 'message taken');
+      this.logger.debug({ sessionId: session.id, outcome, sizeBytes: stream.byteLength }, 'message taken');
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal.responseCode < 500) this.#counts.refusedTemporarily += 1;
       else this.#counts.refusedForGood += 1;
       if (error instanceof PublicError)
-        this.logger[error.logLevel]({ code: error.code, reply: refusal.responseCode }, 'message refused');
-      else this.logger.error({ err: error, reply: refusal.responseCode }, 'message refused');
+        this.logger[error.logLevel](
+          { sessionId: session.id, code: error.code, reply: refusal.responseCode },
+          'message refused',
+        );
+      else this.logger.error({ sessionId: session.id, err: error, reply: refusal.responseCode }, 'message refused');
       throw refusal;
     } finally {
       // What was not read has to go by before the answer can be given.

@@ -17,6 +17,7 @@ export interface LmtpListenerSettings {
     readonly key: string;
     readonly cert: string;
     readonly implicit?: boolean;
+    /** Refuses mail before STARTTLS; default: on any address but a loopback one. */
     readonly required?: boolean;
   };
   /** Largest message, bytes; announced as SIZE, larger ones get 552 5.3.4. */

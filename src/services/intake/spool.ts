@@ -14,8 +14,6 @@ import {
 
 export { type DrainOutcome, SpoolFullError, type SpooledMessage, type SpoolSettings, type SpoolState };
 
-const NO_SPACE = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO', 'EMFILE', 'ENFILE', 'ENOENT', 'EACCES']);
-
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? '';
 
 /**
@@ -108,7 +106,8 @@ export class Spool {
       this.#bytes -= reserved;
       await rm(part, { force: true }).catch(() => undefined);
       await rm(this.#owner.path(name), { force: true }).catch(() => undefined);
-      if (failedInside && NO_SPACE.has(codeOf(error)))
+      // Whatever the disk has, full, broken, forbidden or gone: the gateway keeps the message.
+      if (failedInside && !(error instanceof SpoolFullError) && codeOf(error) !== '')
         throw this.#refused(new SpoolFullError(`the disk says ${codeOf(error)}`, { cause: error }));
       throw error instanceof SpoolFullError ? this.#refused(error) : error;
     }

@@ -106,16 +106,14 @@ export class Accounts {
       'ACCOUNT_UPDATE',
       `account:${account.login}`,
       async (transaction) => {
-        const { affected } = await transaction.manager.update(
-          Account,
-          { id },
-          {
-            ...(name === undefined ? {} : { name }),
-            ...(passwordHash === undefined ? {} : { passwordHash }),
-            disabled: change.disabled ?? account.disabled,
-          },
-        );
-        if (affected === 0) throw unknownAccount();
+        // Only what was given: somebody else may change the rest at the same time.
+        const columns = {
+          ...(name === undefined ? {} : { name }),
+          ...(passwordHash === undefined ? {} : { passwordHash }),
+          ...(change.disabled === undefined ? {} : { disabled: change.disabled }),
+        };
+        if (!(await transaction.manager.existsBy(Account, { id }))) throw unknownAccount();
+        if (Object.keys(columns).length > 0) await transaction.manager.update(Account, { id }, columns);
         if (change.roleIds !== undefined) {
           await transaction.manager.delete(RoleAssignment, {
             subjectKind: RoleSubjectKind.ACCOUNT,

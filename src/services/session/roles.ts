@@ -68,13 +68,14 @@ export class Roles {
   /** Changes a role that is not predefined. Throws BAD_USER_INPUT or LAST_ADMINISTRATOR. */
   async update(id: number, change: RoleChange, author: ChangeAuthor): Promise<void> {
     const role = await this.#own(id);
+    // Only what was given: somebody else may change the rest at the same time.
     const next = {
-      name: change.name === undefined ? role.name : readName(change.name),
-      permissions: change.permissions === undefined ? role.permissions : readPermissions(change.permissions),
+      ...(change.name === undefined ? {} : { name: readName(change.name) }),
+      ...(change.permissions === undefined ? {} : { permissions: readPermissions(change.permissions) }),
     };
-    const details = { before: role.permissions, after: next.permissions };
+    const details = { before: role.permissions, after: next.permissions ?? role.permissions };
     await this.#change(author, 'ROLE_UPDATE', `role:${role.name}`, details, async (transaction) => {
-      await transaction.manager.update(Role, { id }, next).catch(refuseTakenName);
+      if (Object.keys(next).length > 0) await transaction.manager.update(Role, { id }, next).catch(refuseTakenName);
       // Holders keep the same roles, so nothing but this tells their open subscriptions.
       await transaction.run('DELETE FROM granted_role WHERE role_id = ?', [id]);
     });
