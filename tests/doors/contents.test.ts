@@ -238,6 +238,40 @@ describeOnBothDatabases('Contents by signed addresses', (location) => {
     expect((await get(sourceUrl)).status).toBe(404);
   });
 
+  it('P3, S4: one content, two verdicts: what one person was shown as HTML is no HTML for the other, nor for administrators', async () => {
+    const verdict = (recipient: string, status: string) => ({
+      action: 'DISINFECT',
+      recipients: [recipient],
+      scanResults: [{ module: 'ANTI_VIRUS', status }],
+    });
+    await test.client().handOver(await test.intakeToken(), MAIL, {
+      sender: null,
+      verdicts: [verdict('anna@example.com', 'MACROS'), verdict('boris@example.com', 'SCAN_ERROR')],
+    });
+    const { html } = (await own()) ?? {};
+    expect((await get(html ?? '')).headers.get('content-type')).toContain('text/html');
+    const boris = await test.signedIn('boris');
+    const [copy] = (await boris.ask<Own>(OWN)).viewer.personalBackup.own.messages.nodes;
+    expect(copy?.html).toBeNull();
+    expect((await get(copy?.text ?? '')).headers.get('content-type')).toContain('text/plain');
+    const { previewUrl = '' } = (await all()) ?? {};
+    expect((await get(previewUrl)).headers.get('content-type')).toContain('text/plain');
+  });
+
+  it('V9, V11: an address into a group mailbox is worth nothing once the access is off', async () => {
+    await switchTo(admin, { groupMailboxes: true });
+    await test.client().handOver(await test.intakeToken(), MAIL, { sender: null, recipients: ['sales@example.com'] });
+    const GROUP =
+      '{ viewer { personalBackup { mailbox(address: "sales@example.com") { messages { nodes { previewUrl(mode: TEXT) } } } } } }';
+    const { viewer } = await anna.ask<{
+      viewer: { personalBackup: { mailbox: { messages: { nodes: { previewUrl: string }[] } } } };
+    }>(GROUP);
+    const path = viewer.personalBackup.mailbox.messages.nodes[0]?.previewUrl ?? '';
+    expect((await get(path)).status).toBe(200);
+    await switchTo(admin, { groupMailboxes: false });
+    expect((await get(path)).status).toBe(404);
+  });
+
   it('one answer holds a bounded amount of contents, and says so by a code; the rest of it is there', async () => {
     const png = Buffer.from(
       'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
