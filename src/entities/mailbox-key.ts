@@ -9,6 +9,8 @@ export const MAX_ADDRESS_LENGTH = 320;
  * folded the same way.
  */
 export function mailboxKey(address: string): string {
+  // What nearly all addresses are; folding the others takes five times as long.
+  if (SIMPLE.test(address)) return address.toLowerCase();
   const bare = address
     .trim()
     .replace(/^<(.*)>$/s, '$1')
@@ -27,6 +29,9 @@ export function mailboxNeedle(part: string): string {
     .toLowerCase()
     .replace(/xn--[a-z0-9-]+/g, withLetters);
 }
+
+// Printable ASCII without spaces and angle brackets, no longer than an index takes, no encoded domain.
+const SIMPLE = /^(?!.*xn--)[!-;=?-~]{1,320}$/i;
 
 const isInternational = (domain: string): boolean => /xn--|[^ -~]/.test(domain);
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Database, SqlRow, Transaction } from '../../entities/database.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
 import { delegationNames } from '../../ldap/delegation-names.js';
@@ -37,7 +37,7 @@ export const nameKey = (name: string): string =>
   name.includes('@') ? mailboxKey(name) : name.trim().normalize('NFC').toLowerCase().slice(0, 320).trimEnd();
 
 /** A distinguished name in its comparable form, as an index holds it: SHA-1, because names can have 2000 characters. */
-export const dnHash = (normalisedDn: string): string => createHash('sha1').update(normalisedDn).digest('hex');
+export const dnHash = (normalisedDn: string): string => hash('sha1', normalisedDn);
 
 /** How groups and mailboxes name an entry by a name or an address of it, which is in its comparable form already. */
 export const nameMemberKey = (value: string): string => `name:${value}`;
@@ -79,10 +79,7 @@ function words(entry: DirectoryEntry): string[] {
 const ROWS_VERSION = 1;
 
 /** Tells whether two readings of an entry lead to the same rows: SHA-1 of everything that was read. */
-export const contentHash = (entry: DirectoryEntry): string =>
-  createHash('sha1')
-    .update(JSON.stringify([ROWS_VERSION, entry]))
-    .digest('hex');
+export const contentHash = (entry: DirectoryEntry): string => hash('sha1', JSON.stringify([ROWS_VERSION, entry]));
 
 /** The rows of one entry, by table; every row carries connection and generation. */
 export function entryRows(
@@ -166,36 +163,36 @@ export async function writeGeneration(
   { hold, progress }: CacheWriting,
 ): Promise<DirectoryCounts> {
   const counts = noCounts();
-  let batch: Record<string, SqlRow[]>[] = [];
+  const none = (): Record<string, SqlRow[]> => Object.fromEntries(ENTRY_TABLES.map((table) => [table, []]));
+  let batch = none();
+  let entriesInBatch = 0;
   let writing: Promise<void> = Promise.resolve();
-  const write = async (rows: readonly Record<string, SqlRow[]>[]) => {
+  const write = async (rows: Readonly<Record<string, SqlRow[]>>) => {
     await database.transaction(async (transaction) => {
       await hold(transaction);
-      for (const table of ENTRY_TABLES) {
-        await transaction.insert(
-          table,
-          rows.flatMap((each) => each[table] ?? []),
-        );
-      }
+      for (const table of ENTRY_TABLES) await transaction.insert(table, rows[table] ?? []);
     });
     await progress(counts);
   };
   try {
     for await (const entry of entries) {
       countEntry(counts, entry);
-      batch.push(entryRows(entry, owned));
-      if (batch.length < BATCH_ENTRIES) continue;
+      for (const [table, rows] of Object.entries(entryRows(entry, owned)))
+        for (const row of rows) batch[table]?.push(row);
+      entriesInBatch += 1;
+      if (entriesInBatch < BATCH_ENTRIES) continue;
       await writing;
       // The directory sends on while the database works.
       writing = write(batch);
       writing.catch(() => undefined);
-      batch = [];
+      batch = none();
+      entriesInBatch = 0;
     }
   } finally {
     // Whatever ended the reading: no write may go on behind the caller's back.
     await writing;
   }
-  if (batch.length > 0) await write(batch);
+  if (entriesInBatch > 0) await write(batch);
   return counts;
 }
 
