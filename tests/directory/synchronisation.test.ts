@@ -11,6 +11,7 @@ import { cacheRows } from './cache-rows.js';
 import { CONNECTION, ConnectionsApi, type ShownConnection } from './connections-api.js';
 
 const BASE = 'DC=example,DC=com';
+const SERVICE = `CN=Mailkeep Synchronisation,OU=Service Accounts,${BASE}`;
 const FOLLOW = `subscription { directoryChanged { ${CONNECTION} } }`;
 
 describeOnBothDatabases('Synchronisation', (location) => {
@@ -100,6 +101,7 @@ describeOnBothDatabases('Synchronisation', (location) => {
     ['a busy server', () => void (test.directory.faults = { busy: true }), 'LDAP_BUSY'],
     ['bytes that are no LDAP', () => void (test.directory.faults = { garbage: 'BYTES' }), 'LDAP_TIMEOUT'],
     ['a server that wants TLS', () => void (test.directory.faults = { requireTls: true }), 'LDAP_TLS_REQUIRED'],
+    ['a bind account that was disabled', () => disableService('514'), 'LDAP_BIND_REFUSED'],
   ])('L3: %s leaves the old cache whole and in use, is told, and is tried again', async (_title, fail, code) => {
     await succeed();
     const before = await cacheRows(test.app.database, id);
@@ -122,11 +124,19 @@ describeOnBothDatabases('Synchronisation', (location) => {
     expect(await cacheRows(test.app.database, id)).toEqual(before);
     test.directory.faults = {};
     if (code === 'LDAP_UNREACHABLE') await restartDirectory(port);
+    if (code === 'LDAP_BIND_REFUSED') {
+      // The sub-code of Active Directory, in words.
+      expect(state?.error?.message).toBe('The directory refused the bind: the account is disabled.');
+      disableService('512');
+    }
     await succeed();
     expect((await shown()).synchronization).toMatchObject({ status: 'SUCCEEDED', error: null });
     await events.close();
   });
 
+  const disableService = (control: string) => {
+    test.directory.entries.modify(SERVICE, { userAccountControl: [control] });
+  };
   const restartDirectory = async (port: number | undefined) => {
     // The same port, which the settings name.
     Object.assign((test.directory as unknown as { options: { port?: number } }).options, { port });
