@@ -1,5 +1,6 @@
 import { startTestApp, type TestApp } from '../support/app.js';
 import { createDatabase, describeWhenPresent, PrivateService } from '../support/services.js';
+import { LogLines } from '../support/log-lines.js';
 import { until } from '../support/until.js';
 
 const CLIENTS = 4;
@@ -8,13 +9,15 @@ const MESSAGES_EACH = 40;
 describeWhenPresent(['mariadb'], 'Intake while MariaDB is away', () => {
   const server = new PrivateService('mariadb');
   let test: TestApp;
+  const log = new LogLines();
   let secret: string;
 
   beforeAll(async () => {
     const database = await createDatabase(await server.start());
     test = await startTestApp(
       { kind: 'mysql', url: database.url, connections: 6 },
-      { spoolLimitBytes: 1024 * 1024, intakeStoreLimitMs: 500 },
+      { spoolLimitBytes: 1024 * 1024, intakeStoreLimitMs: 500, logLevel: 'warn' },
+      log,
     );
     secret = await test.intakeToken();
   }, 120_000);
@@ -86,5 +89,41 @@ describeWhenPresent(['mariadb'], 'Intake while MariaDB is away', () => {
     );
     // In the order of arrival as far as a commit shared by several allows.
     expect(rows.map(({ subject }) => subject).sort()).toEqual([0, 1, 2, 3, 4].map((index) => `large ${index}`));
+  }, 120_000);
+
+  it('S6: sets nothing aside for a fault that hits every message, and a message for a fault of its own', async () => {
+    const change = (sql: string) => test.app.database.transaction((transaction) => transaction.run(sql));
+    const spool = async () =>
+      ((await (await fetch(`${test.url}/readyz`)).json()) as { spool?: { entries: number; setAside: number } }).spool;
+    await change('ALTER TABLE verdict RENAME TO verdict_gone');
+    for (let index = 0; index < 30; index += 1) expect((await handOver(`hit ${index}`)).status).toBe(200);
+    await until(
+      'it was tried in some rounds',
+      () => log.text.match(/a spooled message could not be stored/g)?.length ?? 0,
+      (rounds) => rounds >= 4,
+      30_000,
+    );
+    expect(await spool()).toMatchObject({ entries: 30, setAside: 0 });
+    await change('ALTER TABLE verdict_gone RENAME TO verdict');
+    await drained();
+    // One that the database refuses while it takes others.
+    await change("ALTER TABLE message ADD CONSTRAINT at_fault CHECK (subject <> 'at fault')");
+    expect((await handOver('at fault')).status).toBe(200);
+    let others = 0;
+    await until(
+      'it was set aside',
+      async () => {
+        await handOver(`other ${others++}`);
+        return (await spool())?.setAside;
+      },
+      (setAside) => setAside === 1,
+      30_000,
+    );
+    await change('ALTER TABLE message DROP CONSTRAINT at_fault');
+    await until('the others are stored', spool, (state) => state?.entries === 0, 30_000);
+    const [row] = await test.app.database.rows<{ count: number }>(
+      "SELECT count(*) AS count FROM message WHERE subject LIKE 'hit %' OR subject LIKE 'other %'",
+    );
+    expect(Number(row?.count)).toBe(30 + others);
   }, 120_000);
 });

@@ -42,10 +42,15 @@ export interface SpoolState {
   readonly draining: boolean;
 }
 
+/** What became of a message that was to be stored: nothing to add, never to be stored, or to be tried again while others go on. */
+export type StoreResult = void | 'SET_ASIDE' | 'LATER';
+
 /** How a draining ended: everything stored, or stopped at the first message that could not be. */
 export interface DrainOutcome {
   readonly stored: number;
   readonly setAside: number;
+  /** How many failed and wait for the next time. */
+  readonly later: number;
   readonly remaining: number;
   readonly error: unknown;
 }

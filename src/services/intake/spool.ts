@@ -10,9 +10,20 @@ import {
   type SpooledMessage,
   type SpoolSettings,
   type SpoolState,
+  type StoreResult,
 } from './spool-settings.js';
 
-export { type DrainOutcome, SpoolFullError, type SpooledMessage, type SpoolSettings, type SpoolState };
+export {
+  type DrainOutcome,
+  SpoolFullError,
+  type SpooledMessage,
+  type SpoolSettings,
+  type SpoolState,
+  type StoreResult,
+};
+
+// When so many fail and none is stored, the rest is left for the next time.
+const MAX_LATER = 1_000;
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? '';
 
@@ -115,10 +126,10 @@ export class Spool {
 
   /**
    * Gives the messages to `store`, oldest first, and removes each once `store` has resolved; 'SET_ASIDE' says that it can
-   * never be stored. Ends when nothing is left, or at the first rejection. `concurrency` messages are under way at once, so
-   * that they can share a commit.
+   * never be stored, 'LATER' that it has to wait while the others go on. Ends when nothing is left, or at the first rejection. `concurrency` messages are under way at once, so
+   * that they can share a commit, once the first has shown that the database takes them.
    */
-  drain(store: (message: SpooledMessage) => Promise<void | 'SET_ASIDE'>, concurrency = 1): Promise<DrainOutcome> {
+  drain(store: (message: SpooledMessage) => Promise<StoreResult>, concurrency = 1): Promise<DrainOutcome> {
     this.#draining ??= this.#drain(store, concurrency).finally(() => {
       this.#draining = undefined;
     });
@@ -151,41 +162,47 @@ export class Spool {
       throw new SpoolFullError(`the disk has less than ${this.settings.minFreeBytes} bytes free`);
   }
 
-  async #drain(
-    store: (message: SpooledMessage) => Promise<void | 'SET_ASIDE'>,
-    concurrency: number,
-  ): Promise<DrainOutcome> {
-    const outcome = { stored: 0, setAside: 0, error: undefined as unknown };
+  async #drain(store: (message: SpooledMessage) => Promise<StoreResult>, concurrency: number): Promise<DrainOutcome> {
+    const outcome = { stored: 0, setAside: 0, later: 0, error: undefined as unknown };
     const underWay = new Set<string>();
+    const tried = new Set<string>();
     let failed = false;
     let waiting = this.#names();
-    const work = async () => {
+    const work = async (isFirst: boolean) => {
       while (!failed) {
-        if (waiting.length === 0) waiting = this.#names().filter((name) => !underWay.has(name));
+        if (waiting.length === 0) waiting = this.#names().filter((name) => !underWay.has(name) && !tried.has(name));
         const name = waiting.shift();
         if (name === undefined) return;
         underWay.add(name);
         try {
-          if ((await this.#storeEntry(name, store)) === 'STORED') outcome.stored += 1;
-          else outcome.setAside += 1;
+          const result = await this.#storeEntry(name, store);
+          if (result === 'STORED') outcome.stored += 1;
+          else if (result === 'SET_ASIDE') outcome.setAside += 1;
+          else {
+            outcome.later += 1;
+            tried.add(name);
+            if (outcome.stored === 0 && outcome.later >= MAX_LATER) failed = true;
+          }
         } catch (error) {
           failed = true;
           outcome.error = error;
         } finally {
           underWay.delete(name);
         }
+        if (isFirst) return;
       }
     };
-    await Promise.all(Array.from({ length: concurrency }, work));
+    await work(true);
+    await Promise.all(Array.from({ length: concurrency }, () => work(false)));
     return { ...outcome, remaining: this.#names().length };
   }
 
   async #storeEntry(
     name: string,
-    store: (message: SpooledMessage) => Promise<void | 'SET_ASIDE'>,
-  ): Promise<'STORED' | 'SET_ASIDE'> {
+    store: (message: SpooledMessage) => Promise<StoreResult>,
+  ): Promise<'STORED' | 'SET_ASIDE' | 'LATER'> {
     const path = this.#owner.path(name);
-    let result: void | 'SET_ASIDE';
+    let result: StoreResult;
     let damage: unknown;
     try {
       const file = await openSpoolFile(path);
@@ -193,6 +210,7 @@ export class Spool {
         // Noted here, since `store` may wrap what it meets while it reads.
         const open = () => watch(file.open(), (error) => (damage = error));
         result = await store({ ...file.facts, sizeBytes: file.sizeBytes, open });
+        if (damage instanceof SpoolFileDamagedError) throw damage;
       } finally {
         await file.close();
       }
@@ -204,6 +222,7 @@ export class Spool {
       this.logger.error({ name, reason: damaged.message }, 'a spooled message is damaged and was set aside');
       result = 'SET_ASIDE';
     }
+    if (result === 'LATER') return 'LATER';
     if (result === 'SET_ASIDE') await this.#owner.putAside(path, name);
     else await unlink(path).catch(ignoreMissing);
     return this.#forget(name, result === 'SET_ASIDE' ? 'SET_ASIDE' : 'STORED');

@@ -76,7 +76,7 @@ describe('the spool', () => {
     expect(spool.isEmpty).toBe(false);
     const { seen, outcome } = await drainAll(spool);
     expect(seen).toEqual(['a=a\x00\xffrest\n', 'b=b\x00\xffrest\n', 'c=c\x00\xffrest\n', 'empty=']);
-    expect(outcome).toEqual({ stored: 4, setAside: 0, remaining: 0, error: undefined });
+    expect(outcome).toEqual({ stored: 4, setAside: 0, later: 0, remaining: 0, error: undefined });
     expect(spool.state()).toMatchObject({ entries: 0, bytes: 0, oldestAtMs: null });
     expect(spool.isEmpty).toBe(true);
     expect(files('.msg')).toEqual([]);
@@ -123,7 +123,7 @@ describe('the spool', () => {
     const outcome = await spool.drain(async ({ handOver }) => {
       if (handOver.gatewayMessageId === 'b') throw failure;
     });
-    expect(outcome).toEqual({ stored: 1, setAside: 0, remaining: 2, error: failure });
+    expect(outcome).toEqual({ stored: 1, setAside: 0, later: 0, remaining: 2, error: failure });
     expect((await drainAll(spool)).seen).toEqual(['b=b', 'c=c']);
   });
 
