@@ -88,10 +88,22 @@ export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebS
   });
   metrics.measure({
     spool: intake.spool,
+    isReady: async () => Object.keys(await reasonsAgainst(database, parts.waitingFor())).length === 0,
     intakeUnderWay: intake.underWay,
+    intakeWaiting: () => services.store.waitingCount,
+    lmtpConnections: intake.lmtpConnections,
+    sendingQueue: async () => {
+      const [row] = await database.rows<{ count: number }>(
+        "SELECT count(*) AS count FROM sending WHERE state IN ('QUEUED', 'SENDING')",
+      );
+      return Number(row?.count);
+    },
     liveClients: () => webSocket.clientCount,
     subscriptions: () => services.feed.followerCount,
-    use: () => backend.use.use(),
+    use: async () => {
+      const [use, { sizeLimitBytes }] = await Promise.all([backend.use.use(), services.backupSettings.read()]);
+      return { ...use, limitBytes: sizeLimitBytes };
+    },
     synchronisedAtMs: async () =>
       new Map(
         (await services.connections.list()).map((connection) => [

@@ -4,6 +4,7 @@ import { type Request, type Response, Router } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { IntakeOutcome } from './intake-router.js';
 import type { Logger } from './log.js';
+import { TOO_SLOW, within } from './services/intake/time-limit.js';
 
 /** What is asked for when Prometheus reads; a part that cannot tell throws and is left out. */
 export interface MeasuredParts {
@@ -13,16 +14,26 @@ export interface MeasuredParts {
     readonly oldestAtMs: number | null;
     readonly setAside: number;
   };
+  /** Whether everything runs, as /readyz tells. */
+  isReady(): Promise<boolean>;
   intakeUnderWay(): number;
+  /** Hand-overs that wait for their turn to be committed. */
+  intakeWaiting(): number;
+  lmtpConnections(): number;
+  /** Deliveries that wait or are under way. */
+  sendingQueue(): Promise<number>;
   liveClients(): number;
   subscriptions(): number;
-  use(): Promise<{ readonly usedBytes: number; readonly messageCount: number }>;
+  use(): Promise<{ readonly usedBytes: number; readonly messageCount: number; readonly limitBytes: number }>;
   /** When each directory connection was last synchronised, by id; null: never. */
   synchronisedAtMs(): Promise<ReadonlyMap<number, number | null>>;
 }
 
 // From what a list should cost to what nobody waits for, seconds.
 const LIST_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+// A database that hangs must not keep the other measures from being read.
+const ANSWER_LIMIT_MS = 2_000;
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest();
 
@@ -82,6 +93,13 @@ export class Metrics {
       return oldestAtMs === null ? 0 : Math.max(0, (Date.now() - oldestAtMs) / 1000);
     });
     gauge('mailkeep_spool_set_aside_messages', 'Messages that can never be stored.', () => parts.spool().setAside);
+    gauge('mailkeep_ready', '1 when everything runs, as /readyz tells; 0 when not.', async () =>
+      (await parts.isReady()) ? 1 : 0,
+    );
+    gauge('mailkeep_intake_waiting', 'Hand-overs that wait to be committed.', () => parts.intakeWaiting());
+    gauge('mailkeep_lmtp_connections', 'Connections of scanners by LMTP or SMTP.', () => parts.lmtpConnections());
+    gauge('mailkeep_sending_queue', 'Deliveries that wait or are under way.', () => parts.sendingQueue());
+    gauge('mailkeep_backup_limit_bytes', 'Bytes that Backup may take.', async () => (await parts.use()).limitBytes);
     gauge('mailkeep_intake_under_way', 'Messages that intake carries now.', () => parts.intakeUnderWay());
     gauge('mailkeep_live_clients', 'Clients connected by WebSocket.', () => parts.liveClients());
     gauge('mailkeep_live_subscriptions', 'Followers of the change feed.', () => parts.subscriptions());
@@ -160,10 +178,11 @@ export class Metrics {
       registers: [this.#registry],
       async collect() {
         // The other measures matter most when one part is down.
-        await read(this).catch((error: unknown) => {
-          this.reset();
+        const done = await within(read(this), ANSWER_LIMIT_MS).catch((error: unknown) => {
           log.debug({ err: error, name }, 'a measure could not be read');
+          return TOO_SLOW;
         });
+        if (done === TOO_SLOW) this.reset();
       },
     });
   }

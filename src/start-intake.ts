@@ -41,6 +41,8 @@ export interface RunningIntake {
   readonly spool: () => SpoolState;
   /** Messages under way. */
   readonly underWay: () => number;
+  /** Connections of the LMTP or SMTP listener. */
+  readonly lmtpConnections: () => number;
   /** Where the LMTP or SMTP listener listens; undefined when it is off. */
   readonly lmtpAddress: string | undefined;
   /** Lets scanners hand nothing over any more; to be called before the doors close. */
@@ -116,6 +118,7 @@ export async function startIntake({
     router,
     spool: () => spool.state(),
     underWay: () => gate.messages,
+    lmtpConnections: () => listener?.state().connections ?? 0,
     lmtpAddress,
     stopListening: async () => listener?.stop(),
     stop: async () => {

@@ -193,7 +193,17 @@ describeOnBothDatabases('Intake from scanners, and what it leaves', (location) =
     expect(text).toMatch(/mailkeep_intake_messages_total\{source="lmtp",outcome="stored"\} 1/);
     expect(text).toMatch(/mailkeep_list_duration_seconds_count\{list="global"\} [1-9]/);
     expect(text).toMatch(/mailkeep_directory_sync_age_seconds\{connection="\d+"\} \d/);
-    for (const name of ['mailkeep_spool_messages 0', 'mailkeep_live_clients 0', 'nodejs_eventloop_lag_p99_seconds'])
+    for (const name of [
+      'mailkeep_ready 1',
+      'mailkeep_spool_messages 0',
+      'mailkeep_intake_under_way 0',
+      'mailkeep_intake_waiting 0',
+      'mailkeep_lmtp_connections ',
+      'mailkeep_sending_queue 0',
+      'mailkeep_live_clients 0',
+      'mailkeep_backup_limit_bytes 7516192768',
+      'nodejs_eventloop_lag_p99_seconds',
+    ])
       expect(text).toContain(name);
     expect(text).not.toMatch(/@|anna/);
     expect((await read(`http://127.0.0.1:${test.app.metricsPort}/metrics`)).text).toContain('mailkeep_backup_messages');

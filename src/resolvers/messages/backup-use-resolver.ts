@@ -1,14 +1,13 @@
 import { Arg, FieldResolver, Resolver } from 'type-graphql';
 import { DateTimeScalar } from '../../entities/scalars.js';
 import { BadInputError } from '../../errors.js';
-import { type BackupUseReader, INTERVAL_MS, type StatisticRow } from '../../services/backup/backup-use.js';
+import { type BackupUseReader, INTERVAL_MS, NEARLY_FULL, type StatisticRow } from '../../services/backup/backup-use.js';
 import { hourOf } from '../../services/backup/backup-counters.js';
 import type { BackupSettingsService } from '../../services/settings/backup-settings-service.js';
 import type { SpoolState } from '../../services/intake/spool-settings.js';
 import { BackupStatistics, BackupStorage, StatisticsInterval } from './backup-use-types.js';
 import { GlobalBackup } from './global-backup-resolver.js';
 
-const NEARLY_FULL = 0.9;
 // 92 days by the hour; each interval may have a few tens of buckets.
 const MAX_INTERVALS = 2_208;
 const DEFAULT_INTERVALS: Readonly<Record<StatisticsInterval, number>> = { HOUR: 48, DAY: 31 };

@@ -10,6 +10,9 @@ export interface BackupUse {
   readonly oldestMessageAtMs: number | null;
 }
 
+/** Share of the size limit from which administrators are warned: the oldest messages are about to be removed. */
+export const NEARLY_FULL = 0.9;
+
 /** Width of the intervals of a statistic, ms. */
 export const INTERVAL_MS = { HOUR: 3_600_000, DAY: 86_400_000 } as const;
 

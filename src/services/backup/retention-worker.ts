@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Database } from '../../entities/database.js';
 import type { Logger } from '../../log.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
+import { NEARLY_FULL } from './backup-use.js';
 import { removeMessages } from './remove-messages.js';
 
 /** What Backup may hold (rule S7). */
@@ -23,6 +24,7 @@ export class RetentionWorker {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<number> | undefined;
   #stopping = false;
+  #wasNearlyFull = false;
   #endPause: (() => void) | undefined;
 
   constructor(
@@ -108,6 +110,7 @@ export class RetentionWorker {
       'SELECT used_bytes AS usedBytes FROM backup_total WHERE id = 1',
     );
     const periodStartMs = Date.now() - storagePeriodDays * DAY_MS;
+    this.#warn(total?.usedBytes ?? 0, sizeLimitBytes);
     let excess = (total?.usedBytes ?? 0) - sizeLimitBytes;
     const storedBytes =
       excess > 0 ? await this.#storedBytes(oldest.map(({ contentId }) => contentId)) : new Map<number, number>();
@@ -129,6 +132,16 @@ export class RetentionWorker {
       ids,
     );
     return new Map(rows.map(({ id, storedBytes }) => [id, storedBytes]));
+  }
+
+  /** Once when Backup becomes nearly full, and once when it is not any more. */
+  #warn(usedBytes: number, limitBytes: number): void {
+    const isNearlyFull = usedBytes >= NEARLY_FULL * limitBytes;
+    if (isNearlyFull === this.#wasNearlyFull) return;
+    this.#wasNearlyFull = isNearlyFull;
+    if (isNearlyFull)
+      this.log.warn({ usedBytes, limitBytes }, 'Backup is nearly full: the oldest messages are about to be removed');
+    else this.log.info({ usedBytes, limitBytes }, 'Backup is not nearly full any more');
   }
 
   #pause(ms: number): Promise<void> {
