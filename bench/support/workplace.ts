@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createConnection } from 'mysql2/promise';
-import { type MariadbFacts, type MariadbOptions, Services } from '../../scripts/services/index.cjs';
+import { type MariadbFacts, type MariadbOptions, type PostfixFacts, Services } from '../../scripts/services/index.cjs';
 
 const ROOT = resolve(__dirname, '../..');
 const TYPESCRIPT = join(ROOT, 'scripts', 'register-typescript.cjs');
@@ -36,6 +36,11 @@ export class Workplace {
   /** Starts a private MariaDB; data that are read often fit into its buffer pool, as on a real server. */
   mariadb(options: MariadbOptions = {}): Promise<MariadbFacts> {
     return this.#services.start('mariadb', options);
+  }
+
+  /** Starts a private Postfix that takes mail for every domain and discards it. */
+  postfix(): Promise<PostfixFacts> {
+    return this.#services.start('postfix', { settings: { virtual_transport: 'discard:' } });
   }
 
   /** Gives what `fill` made of a database, made before in a folder that is kept or made now. */
