@@ -144,25 +144,32 @@ describeOnBothDatabases('A queue that several processes share', (location: () =>
     expect(await outcomes(id)).toEqual([OperationOutcome.DONE, OperationOutcome.UNKNOWN]);
   });
 
-  it('D10: does not try again what was cancelled while it was under way', async () => {
-    const { publicId, id } = await queued(3);
+  it('D10: a cancellation ends what has not been handed over whole, and lets no other attempt follow', async () => {
+    const { publicId, id } = await queued(4);
     const queue = queueOf(0);
-    const [put, lost, sent] = (await queue.claim(3)) as [TakenSending, TakenSending, TakenSending];
+    const [put, early, sent] = (await queue.claim(3)) as [TakenSending, TakenSending, TakenSending];
+    expect(await queue.markCompleting([put, sent])).toEqual([true, true]);
     const operation = await operations.find(publicId);
     if (!operation) throw new Error('The operation is gone.');
     expect(await operations.cancel(operation, { actor: 'account:test', remoteAddress: '' })).toMatchObject({
       state: 'RUNNING',
       cancelled: true,
+      done: 2,
+      failed: 2,
     });
+    expect(await queue.markCompleting([early])).toEqual([false]);
     await queue.settle([
       { ...delivered(put), state: SendingState.QUEUED, smtpReply: '450 Later', nextAttemptAtMs: Date.now() },
+      delivered(early),
       delivered(sent),
     ]);
-    await lapse();
-    expect(lost.operationId).toBe(id);
-    expect(await queue.recover()).toBe(1);
-    expect(await queue.claim(3)).toEqual([]);
-    expect(await outcomes(id)).toEqual([OperationOutcome.CANCELLED, OperationOutcome.CANCELLED, OperationOutcome.DONE]);
-    expect(await operations.find(publicId)).toMatchObject({ state: 'FINISHED', done: 3, failed: 2 });
+    expect(await queue.claim(4)).toEqual([]);
+    expect((await outcomes(id)).sort()).toEqual([
+      OperationOutcome.CANCELLED,
+      OperationOutcome.CANCELLED,
+      OperationOutcome.CANCELLED,
+      OperationOutcome.DONE,
+    ]);
+    expect(await operations.find(publicId)).toMatchObject({ state: 'FINISHED', done: 4, failed: 3 });
   });
 });

@@ -186,6 +186,7 @@ describe('results for each recipient', () => {
         declaredSize: null,
         secure: false,
         user: null,
+        client: 'mailkeep.invalid',
       },
     ]);
   });

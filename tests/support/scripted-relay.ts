@@ -14,6 +14,8 @@ export interface ReceivedMessage {
   readonly declaredSize: number | null;
   readonly secure: boolean;
   readonly user: string | null;
+  /** The name that the client gave with EHLO or LHLO. */
+  readonly client: string;
 }
 
 /** What the relay answers; replies read like "450 4.2.1 Mailbox busy". Absent: everything is taken. */
@@ -156,6 +158,7 @@ export class ScriptedRelay {
         mailFrom && mailFrom.args && typeof mailFrom.args['SIZE'] === 'string' ? Number(mailFrom.args['SIZE']) : null,
       secure: session.secure,
       user: typeof session.user === 'string' ? session.user : null,
+      client: session.hostNameAppearsAs || '',
     });
     for (const { resolve } of this.waiting.filter(({ count }) => this.received.length >= count)) resolve();
     if (script.cut === 'BEFORE_REPLY') {

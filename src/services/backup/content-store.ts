@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { deflateRaw, inflateRaw } from 'node:zlib';
+import { deflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
 import type { Database, Transaction } from '../../entities/database.js';
 
 const deflate = promisify(deflateRaw);
@@ -36,6 +36,18 @@ interface ChunkRow {
 async function pack(bytes: Buffer): Promise<ContentChunk> {
   const deflated = await deflate(bytes, { level: DEFLATE_LEVEL });
   return deflated.length < bytes.length ? { deflated: true, bytes: deflated } : { deflated: false, bytes };
+}
+
+// Up to here inflating costs less than handing it to another thread.
+const INFLATE_HERE_BYTES = 64 * 1024;
+
+/** The bytes of a stored piece. */
+export async function unpack(
+  { deflated, bytes }: { deflated: number; bytes: Buffer },
+  size = CHUNK_BYTES,
+): Promise<Buffer> {
+  if (!deflated) return bytes;
+  return size <= INFLATE_HERE_BYTES ? inflateRawSync(bytes) : inflate(bytes);
 }
 
 /** Regroups bytes into pieces of exactly {@link CHUNK_BYTES}, the last one shorter; holds one piece at a time. */
@@ -84,7 +96,7 @@ export class ContentStore {
         [contentId, position],
       );
       if (!row) return;
-      const bytes = row.deflated ? await inflate(row.bytes) : row.bytes;
+      const bytes = await unpack(row);
       yield skip > 0 ? bytes.subarray(skip) : bytes;
       skip = 0;
       if (bytes.length < CHUNK_BYTES) return;

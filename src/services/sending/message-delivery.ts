@@ -1,6 +1,7 @@
 import type { Database } from '../../entities/database.js';
 import { DeliveryFormat } from '../../entities/delivery-format.js';
-import type { ContentStore } from '../backup/content-store.js';
+import { type ContentStore, unpack } from '../backup/content-store.js';
+import { gather } from '../gather.js';
 import { renderTrace, sendAsIs } from './as-is.js';
 import { composeInAttachment, type CoveringMail } from './in-attachment.js';
 import { createLoopMark } from './loop-mark.js';
@@ -15,7 +16,14 @@ interface StoredOriginal {
   readonly subject: string;
   readonly sender: string | null;
   readonly receivedAt: number;
+  /** The only piece of a small content. */
+  readonly deflated: number | null;
+  readonly bytes: Buffer | null;
 }
+
+// Contents up to this size, as most are, come with their message. Larger ones are read while they are sent.
+const SMALL_BYTES = 64 * 1024;
+const GATHERED = 16;
 
 /** The bytes ended before the size that was stored: the message was deleted while it was read. */
 export class MessageGoneError extends Error {}
@@ -33,6 +41,14 @@ async function* whole(source: AsyncIterable<Buffer>, sizeBytes: number): AsyncGe
   if (read !== sizeBytes) throw new MessageGoneError('The message was deleted while it was sent.');
 }
 
+/** What has to be done on the way; when one of them throws, nothing is delivered. */
+export interface DeliverySteps {
+  /** Called once there is a connection. */
+  begin(): void;
+  /** Called before the last bytes go out. */
+  complete(): Promise<void>;
+}
+
 /** Holds the last piece back until `complete` has been written down. */
 async function* completing(source: AsyncIterable<Buffer>, complete: () => Promise<void>): AsyncGenerator<Buffer> {
   let last: Buffer | undefined;
@@ -46,6 +62,19 @@ async function* completing(source: AsyncIterable<Buffer>, complete: () => Promis
 
 /** Makes one delivery: reads the message, gives it its form (rules D4, D5) and hands it to the relay. */
 export class MessageDelivery {
+  readonly #originals = gather(GATHERED, async (ids: readonly number[]) => {
+    const distinct = [...new Set(ids)];
+    const rows = await this.database.rows<StoredOriginal & { id: number }>(
+      `SELECT m.id, m.content_id AS contentId, m.size_bytes AS sizeBytes, m.subject, m.sender, m.received_at AS receivedAt,
+              c.deflated, c.bytes
+         FROM message m
+         LEFT JOIN content_chunk c ON m.size_bytes <= ${SMALL_BYTES} AND c.content_id = m.content_id AND c.position = 0
+        WHERE m.id IN (${distinct.map(() => '?').join(', ')})`,
+      distinct,
+    );
+    return new Map(rows.map((row) => [row.id, row]));
+  });
+
   constructor(
     private readonly database: Database,
     private readonly contents: ContentStore,
@@ -55,32 +84,35 @@ export class MessageDelivery {
   ) {}
 
   /**
-   * Delivers, or throws {@link MessageGoneError}. `complete` is called before the last bytes go out; when it throws, they do
-   * not. One recipient in each transaction: nobody sees who else has it (rule V6), and each has an answer of its own (rule D7).
+   * Delivers, or throws {@link MessageGoneError} and what the steps throw. One recipient in each transaction: nobody sees who else has it (rule V6), and each has an answer of its own (rule D7).
    */
-  async deliver(sending: QueuedSending, complete: () => Promise<void>): Promise<RecipientResult> {
-    const [original] = await this.database.rows<StoredOriginal>(
-      `SELECT content_id AS contentId, size_bytes AS sizeBytes, subject, sender, received_at AS receivedAt FROM message WHERE id = ?`,
-      [sending.messageId],
-    );
+  async deliver(sending: QueuedSending, steps: DeliverySteps): Promise<RecipientResult> {
+    const original = (await this.#originals(sending.messageId)).get(sending.messageId);
     if (!original) throw new MessageGoneError('The message was deleted before it was sent.');
-    const open = () => whole(this.contents.open(original.contentId), original.sizeBytes);
-    if (sending.format === DeliveryFormat.AS_IS) return this.#asIs(sending, original, open, complete);
-    const result = await this.#inAttachment(sending, original, open, complete, true);
+    const open = () => whole(this.#bytes(original), original.sizeBytes);
+    if (sending.format === DeliveryFormat.AS_IS) return this.#asIs(sending, original, open, steps);
+    const result = await this.#inAttachment(sending, original, open, steps, true);
     const relayTakesSevenBitOnly =
       result.outcome === 'PERMANENT' && result.enhancedCode === NO_EIGHT_BIT && !result.smtpReply;
-    return relayTakesSevenBitOnly ? this.#inAttachment(sending, original, open, complete, false) : result;
+    return relayTakesSevenBitOnly ? this.#inAttachment(sending, original, open, steps, false) : result;
+  }
+
+  #bytes({ contentId, sizeBytes, deflated, bytes }: StoredOriginal): AsyncIterable<Buffer> {
+    if (bytes === null) return this.contents.open(contentId);
+    return (async function* () {
+      yield await unpack({ deflated: deflated ?? 0, bytes }, sizeBytes);
+    })();
   }
 
   async #asIs(
     sending: QueuedSending,
     original: StoredOriginal,
     open: () => AsyncIterable<Buffer>,
-    complete: () => Promise<void>,
+    steps: DeliverySteps,
   ): Promise<RecipientResult> {
     const trace = { ...this.#marks(sending), from: sending.envelopeFrom, to: [sending.address] };
-    return this.#send(sending, renderTrace(trace).length + original.sizeBytes, undefined, () =>
-      completing(sendAsIs(open(), { removeMessageId: sending.removeMessageId, trace }), complete),
+    return this.#send(sending, renderTrace(trace).length + original.sizeBytes, undefined, steps, () =>
+      sendAsIs(open(), { removeMessageId: sending.removeMessageId, trace }),
     );
   }
 
@@ -88,7 +120,7 @@ export class MessageDelivery {
     sending: QueuedSending,
     original: StoredOriginal,
     open: () => AsyncIterable<Buffer>,
-    complete: () => Promise<void>,
+    steps: DeliverySteps,
     eightBitAllowed: boolean,
   ): Promise<RecipientResult> {
     const covering: CoveringMail = {
@@ -103,7 +135,7 @@ export class MessageDelivery {
       },
     };
     const mail = await composeInAttachment(open, covering, { eightBitAllowed });
-    return this.#send(sending, mail.sizeBytes, mail.eightBit, () => completing(mail.open(), complete));
+    return this.#send(sending, mail.sizeBytes, mail.eightBit, steps, () => mail.open());
   }
 
   #marks(sending: QueuedSending) {
@@ -119,13 +151,15 @@ export class MessageDelivery {
     sending: QueuedSending,
     size: number,
     eightBit: boolean | undefined,
+    { begin, complete }: DeliverySteps,
     open: () => AsyncIterable<Buffer>,
   ): Promise<RecipientResult> {
     const [result] = await this.relay.send({
       envelope: { from: sending.envelopeFrom, to: [sending.address] },
       size,
       ...(eightBit === undefined ? {} : { eightBit }),
-      open,
+      begin,
+      open: () => completing(open(), complete),
     });
     if (!result) throw new Error('The relay part gave no result.');
     return result;

@@ -87,6 +87,7 @@ function fingerprint({ kind, scope, input }: OperationRequest): string {
 /** Operations on messages: written whole in the transaction of the request, then worked off by whichever process comes first. */
 export class Operations {
   readonly #listeners = new Set<(kind: OperationKind) => void>();
+  readonly #cancelListeners = new Set<(operationId: number) => void>();
 
   constructor(
     private readonly database: Database,
@@ -98,6 +99,11 @@ export class Operations {
   /** Tells of each new operation of this process, so that its workers begin at once. */
   onBegun(listener: (kind: OperationKind) => void): void {
     this.#listeners.add(listener);
+  }
+
+  /** Tells of each operation that was cancelled in this process, so that its workers do not begin what is left of it. */
+  onCancelled(listener: (operationId: number) => void): void {
+    this.#cancelListeners.add(listener);
   }
 
   /** The operation that this request began before, if it did; throws for wrong or reused keys (rule D9). */
@@ -164,31 +170,38 @@ export class Operations {
     return pageOf(page, rows);
   }
 
-  /** Cancels what has not started; what waits for another attempt counts as such. Gives the operation as it is then. */
+  /**
+   * Cancels what has not been handed to the relay whole; what waits for another attempt counts as such. Gives the operation as it
+   * is then.
+   */
   async cancel(
     operation: Operation,
     author: { readonly actor: string; readonly remoteAddress: string },
   ): Promise<Operation> {
-    return this.database.transaction(async (transaction) => {
+    const cancelled = await this.database.transaction(async (transaction) => {
       await transaction.rows(`SELECT id FROM operation WHERE id = ?${transaction.forUpdate}`, [operation.id]);
       await transaction.run('UPDATE operation SET cancelled = 1 WHERE id = ?', [operation.id]);
       await transaction.run(
-        "UPDATE sending SET state = 'CANCELLED', next_attempt_at = NULL WHERE operation_id = ? AND state = 'QUEUED'",
+        // Whoever has taken one of these may not send its last bytes any more.
+        `UPDATE sending SET state = 'CANCELLED', next_attempt_at = NULL, lease_owner = NULL, lease_until = NULL
+          WHERE operation_id = ? AND (state = 'QUEUED' OR (state = 'SENDING' AND completing_at IS NULL))`,
         [operation.id],
       );
-      const cancelled = await cancelItems(transaction, operation.id);
+      const messages = await cancelItems(transaction, operation.id);
       await recordAudit(transaction, {
         ...author,
         event: 'OPERATION_CANCEL',
         outcome: 'DONE',
         subject: `operation:${operation.publicId}`,
-        details: { cancelled: cancelled.length, messages: cancelled },
+        details: { cancelled: messages.length, messages },
       });
       const [ended] = await finishOperations(transaction, [operation.id]);
       await this.changes.append(transaction, [{ topic: topics.operation(operation.publicId), kind: 'UPDATED' }]);
       if (!ended) throw new Error('The operation vanished while it was cancelled.');
       return ended;
     });
+    for (const listener of this.#cancelListeners) listener(operation.id);
+    return cancelled;
   }
 
   #same(request: OperationRequest, rows: readonly OperationRow[]): Operation | undefined {
@@ -308,9 +321,9 @@ export async function finishOperations(transaction: Transaction, ids: readonly n
     (
       await transaction.rows<OperationRow>(`SELECT ${OPERATION_COLUMNS} FROM operation WHERE id IN (${marks})`, ids)
     ).map(operationOf);
-  const complete = (await read()).filter(
-    ({ state, done, total }) => state !== OperationState.FINISHED && done >= total,
-  );
+  const present = await read();
+  const complete = present.filter(({ state, done, total }) => state !== OperationState.FINISHED && done >= total);
+  if (complete.length === 0) return present;
   for (const operation of complete) {
     await transaction.run(
       `UPDATE operation SET state = 'FINISHED', running_owner = NULL, finished_at = ?, started_at = COALESCE(started_at, ?) WHERE id = ?`,

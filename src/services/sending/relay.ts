@@ -16,6 +16,8 @@ export interface OutgoingMessage {
   readonly size: number;
   /** Whether there are octets above 127; absent: found out where it matters. */
   readonly eightBit?: boolean;
+  /** Called once there is a connection, before anything is said; when it throws, nothing is. */
+  begin?(): void;
   /** The bytes from the start; may be called more than once. */
   open(): AsyncIterable<Buffer>;
 }
@@ -45,7 +47,7 @@ export class Relay {
 
   /**
    * Sends one message: a result for each distinct address, in their order. Throws RelayNotConfiguredError, BadInputError for
-   * addresses, UnavailableError once closed, and what reading the message throws: then nothing was delivered to anybody.
+   * addresses, UnavailableError once closed, and what `begin` and reading the message throw: then nothing was delivered to anybody.
    */
   async send(message: OutgoingMessage): Promise<RecipientResult[]> {
     const { settings, pool } = this;
@@ -64,6 +66,7 @@ export class Relay {
         return recipients.map((address) => sessionResult(address, error));
       }
       try {
+        message.begin?.();
         const reused = connection.transactions > 0;
         const results = await this.sendOver(connection, settings, from, recipients, message, reused);
         if (results) return results;

@@ -6,13 +6,23 @@ import { ACTION_CODES, GatewayAction } from '../../entities/vocabulary.js';
 import { messageCapabilities } from '../access/message-capabilities.js';
 import type { PersonalAccess, PersonalAccessPolicy } from '../access/personal-access.js';
 import type { PersonalMessages } from '../backup/personal-messages.js';
+import { gather } from '../gather.js';
 import { OperationReason } from './operation.js';
 
 /** The person behind the owner of an operation; null for a local account. */
 export const directoryIdOf = (owner: string): string | null => (owner.startsWith('person:') ? owner.slice(7) : null);
 
+const GATHERED = 100;
+
 /** Looks, at the moment of execution, whether somebody may still do what was asked for earlier. */
 export class RetainedRights {
+  // Deliveries that were taken together are mostly one owner's.
+  readonly #permissions = gather(GATHERED, async (owners: readonly string[]) => {
+    const distinct = [...new Set(owners)];
+    const held = await Promise.all(distinct.map((owner) => this.#readPermissions(owner)));
+    return new Map(distinct.map((owner, index) => [owner, held[index]]));
+  });
+
   constructor(
     private readonly database: Database,
     private readonly access: PersonalAccessPolicy,
@@ -59,6 +69,10 @@ export class RetainedRights {
 
   /** Which permissions the owner holds now; a disabled account holds none. */
   async permissionsOf(owner: string): Promise<ReadonlySet<Permission>> {
+    return (await this.#permissions(owner)).get(owner) ?? new Set();
+  }
+
+  async #readPermissions(owner: string): Promise<ReadonlySet<Permission>> {
     const directoryId = directoryIdOf(owner);
     const rows = await this.database.rows<{ permissions: string }>(
       `SELECT r.permissions FROM granted_role g JOIN role r ON r.id = g.role_id

@@ -53,6 +53,8 @@ const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', '
 
 /** The queue in the database, shared by all processes: who takes a row has it for the time of a lease (rule D7). */
 export class SendingQueue {
+  #foundSome = false;
+
   constructor(
     private readonly database: Database,
     private readonly changes: ChangeFeed,
@@ -62,12 +64,20 @@ export class SendingQueue {
   /** Takes up to `limit` deliveries that are due. */
   async claim(limit: number): Promise<TakenSending[]> {
     const now = Date.now();
-    // Read without a lock first: an idle server asks every second and must not write for it.
-    const [due] = await this.database.rows(
-      "SELECT id FROM sending WHERE state = 'QUEUED' AND next_attempt_at <= ? LIMIT 1",
-      [now],
-    );
-    if (!due) return [];
+    if (!this.#foundSome) {
+      // Read without a lock first: an idle server asks every second and must not write for it.
+      const [due] = await this.database.rows(
+        "SELECT id FROM sending WHERE state = 'QUEUED' AND next_attempt_at <= ? LIMIT 1",
+        [now],
+      );
+      if (!due) return [];
+    }
+    const taken = await this.#take(limit, now);
+    this.#foundSome = taken.length > 0;
+    return taken;
+  }
+
+  #take(limit: number, now: number): Promise<TakenSending[]> {
     return this.database.transaction(async (transaction) => {
       const lease = randomUUID();
       const rows = await transaction.rows<Omit<QueuedSending, 'removeMessageId'> & { removeMessageId: number }>(
@@ -91,11 +101,9 @@ export class SendingQueue {
   /** Keeps what was taken under these leases. */
   async renew(leases: readonly string[]): Promise<void> {
     if (leases.length === 0) return;
-    await this.database.transaction((transaction) =>
-      transaction.run(
-        `UPDATE sending SET lease_until = ? WHERE state = 'SENDING' AND lease_owner IN (${marksFor(leases)})`,
-        [Date.now() + this.leaseMs, ...leases],
-      ),
+    await this.database.run(
+      `UPDATE sending SET lease_until = ? WHERE state = 'SENDING' AND lease_owner IN (${marksFor(leases)})`,
+      [Date.now() + this.leaseMs, ...leases],
     );
   }
 
@@ -104,17 +112,15 @@ export class SendingQueue {
    * each whether it is still the taker's; when not, its last bytes must not go out.
    */
   async markCompleting(sendings: readonly TakenSending[]): Promise<boolean[]> {
-    return this.database.transaction(async (transaction) => {
-      const ours = await this.#held(transaction, sendings);
-      const ids = sendings.filter((sending) => ours.has(sending)).map(({ id }) => id);
-      if (ids.length > 0)
-        await transaction.run(`UPDATE sending SET completing_at = ?, lease_until = ? WHERE id IN (${marksFor(ids)})`, [
-          Date.now(),
-          Date.now() + this.leaseMs,
-          ...ids,
-        ]);
-      return sendings.map((sending) => ours.has(sending));
-    });
+    const now = Date.now();
+    const held = await this.database.run(
+      `UPDATE sending SET completing_at = ?, lease_until = ?
+        WHERE state = 'SENDING' AND (${sendings.map(() => '(id = ? AND lease_owner = ?)').join(' OR ')})`,
+      [now, now + this.leaseMs, ...sendings.flatMap(({ id, lease }) => [id, lease])],
+    );
+    if (held === sendings.length) return sendings.map(() => true);
+    const ours = await this.database.transaction((transaction) => this.#held(transaction, sendings));
+    return sendings.map((sending) => ours.has(sending));
   }
 
   /** Writes results, with everything that follows from them, in one transaction; results of lost leases are left out. */
@@ -153,29 +159,28 @@ export class SendingQueue {
     const [any] = await this.database.rows(`SELECT id FROM sending WHERE ${lapsed} LIMIT 1`, parameters);
     if (!any) return 0;
     return this.database.transaction(async (transaction: Transaction) => {
-      const rows = await transaction.rows<QueuedSending & { completing: number | null; cancelled: number }>(
-        `SELECT ${COLUMNS}, completing_at AS completing,
-                (SELECT o.cancelled FROM operation o WHERE o.id = sending.operation_id) AS cancelled
-           FROM sending WHERE ${lapsed} ORDER BY id LIMIT ${LAPSED_AT_ONCE}${transaction.forUpdate}`,
+      const rows = await transaction.rows<QueuedSending & { completing: number | null }>(
+        `SELECT ${COLUMNS}, completing_at AS completing FROM sending WHERE ${lapsed} ORDER BY id LIMIT ${LAPSED_AT_ONCE}${transaction.forUpdate}`,
         parameters,
       );
-      const again = rows.filter(({ completing, cancelled }) => completing === null && !cancelled);
+      const again = rows.filter(({ completing }) => completing === null);
       if (again.length > 0)
         await transaction.run(
           `UPDATE sending SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, next_attempt_at = ? WHERE id IN (${marksFor(again)})`,
           [now, ...again.map(({ id }) => id)],
         );
-      const common = { smtpReply: null, nextAttemptAtMs: null } as const;
       await settleSendings(
         transaction,
         this.changes,
         rows
-          .filter((row) => !again.includes(row))
-          .map((sending): SendingResult =>
-            sending.completing === null
-              ? { ...common, sending, state: SendingState.CANCELLED, reason: null }
-              : { ...common, sending, state: SendingState.UNKNOWN, reason: OperationReason.MAY_ARRIVE_TWICE },
-          ),
+          .filter(({ completing }) => completing !== null)
+          .map((sending) => ({
+            sending,
+            state: SendingState.UNKNOWN,
+            smtpReply: null,
+            reason: OperationReason.MAY_ARRIVE_TWICE,
+            nextAttemptAtMs: null,
+          })),
       );
       return rows.length;
     });

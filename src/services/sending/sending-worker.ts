@@ -23,7 +23,7 @@ const TICK_MS = 1_000;
 const SETTLE_AGAIN_MS = 1_000;
 const GRACE_MS = 10_000;
 
-/** The delivery is another process's by now. */
+/** The delivery is another process's by now, or cancelled. */
 class LeaseLostError extends Error {}
 
 type TakenResult = SendingResult & { readonly sending: TakenSending };
@@ -34,10 +34,12 @@ export type LastCheck = (sending: QueuedSending) => Promise<OperationReason | nu
 /** Works the queue off: takes what is due, delivers it and writes down what became of it (rule D7). */
 export class SendingWorker {
   readonly #inFlight = new Map<TakenSending, Promise<void>>();
+  readonly #dropped = new WeakSet<TakenSending>();
   readonly #marks: GroupCommit<TakenSending, boolean>;
   readonly #results: GroupCommit<TakenResult, void>;
   #filling: Promise<void> | undefined;
   #fillAgain = false;
+  #recoverFirst = true;
   #stopping = false;
   #timers: NodeJS.Timeout[] = [];
 
@@ -62,8 +64,12 @@ export class SendingWorker {
       void this.queue
         .renew(this.#leases())
         .catch((error: unknown) => this.log.warn({ err: error }, 'leases of sendings could not be renewed'));
+    const tick = () => {
+      this.#recoverFirst = true;
+      this.wake();
+    };
     this.#timers = [
-      setInterval(() => this.wake(), TICK_MS),
+      setInterval(tick, TICK_MS),
       setInterval(renewal, Math.max(100, Math.floor(this.settings.leaseMs / 3))),
     ];
     this.wake();
@@ -76,6 +82,11 @@ export class SendingWorker {
     await this.#filling;
     const running = [...this.#inFlight.values()];
     await Promise.all([this.relay.close(GRACE_MS), ...running]);
+  }
+
+  /** Does not begin what was taken of a cancelled operation and waits for a connection. */
+  dropOperation(operationId: number): void {
+    for (const sending of this.#inFlight.keys()) if (sending.operationId === operationId) this.#dropped.add(sending);
   }
 
   /** Looks for due deliveries now. */
@@ -100,8 +111,11 @@ export class SendingWorker {
   }
 
   async #fill(): Promise<void> {
-    const recovered = await this.queue.recover(this.#leases());
-    if (recovered > 0) this.log.warn({ recovered }, 'took up sendings of a process that ended');
+    if (this.#recoverFirst) {
+      this.#recoverFirst = false;
+      const recovered = await this.queue.recover(this.#leases());
+      if (recovered > 0) this.log.warn({ recovered }, 'took up sendings of a process that ended');
+    }
     // In portions of half the capacity, so that one commit takes several and the connections never run dry.
     while (!this.#stopping && this.#inFlight.size <= this.settings.capacity / 2) {
       const taken = await this.queue.claim(this.settings.capacity - this.#inFlight.size);
@@ -132,7 +146,7 @@ export class SendingWorker {
     }
   }
 
-  /** Undefined when the delivery was given back or is another process's. */
+  /** Undefined when the delivery was given back, is another process's, or was cancelled. */
   async #deliver(sending: TakenSending): Promise<SendingResult | undefined> {
     try {
       if (this.#stopping) {
@@ -141,8 +155,13 @@ export class SendingWorker {
       }
       const refusal = await this.lastCheck(sending);
       if (refusal) return ended(sending, SendingState.FAILED, refusal);
-      const result = await this.delivery.deliver(sending, async () => {
-        if (!(await this.#marks.add(sending))) throw new LeaseLostError('The lease of the sending was lost.');
+      const result = await this.delivery.deliver(sending, {
+        begin: () => {
+          if (this.#dropped.has(sending)) throw new LeaseLostError('The sending was cancelled.');
+        },
+        complete: async () => {
+          if (!(await this.#marks.add(sending))) throw new LeaseLostError('The lease of the sending was lost.');
+        },
       });
       return this.#resultOf(sending, result);
     } catch (error) {

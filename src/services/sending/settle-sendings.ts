@@ -6,6 +6,7 @@ import { topics } from '../changes/topics.js';
 import { type DeliveryFacts, isFailure, OperationOutcome, outcomeOf, SendingState } from './operation.js';
 import { finishOperations } from './operations.js';
 import type { SendingResult } from './sending-queue.js';
+import { updateEach } from './update-each.js';
 
 const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 const cut = (text: string | null) => text && text.slice(0, 1000);
@@ -43,13 +44,15 @@ export async function settleSendings(
       : result,
   );
   const now = Date.now();
-  for (const { sending, state, smtpReply, reason, nextAttemptAtMs } of results) {
-    await transaction.run(
-      `UPDATE sending SET state = ?, attempts = attempts + 1, next_attempt_at = ?, lease_owner = NULL, lease_until = NULL,
-              completing_at = NULL, smtp_reply = ?, reason = ?, last_attempt_at = ? WHERE id = ?`,
-      [state, nextAttemptAtMs, cut(smtpReply), cut(reason), now, sending.id],
-    );
-  }
+  await updateEach(transaction, {
+    table: 'sending',
+    key: 'id',
+    also: `attempts = attempts + 1, lease_owner = NULL, lease_until = NULL, completing_at = NULL, last_attempt_at = ${now}`,
+    rows: results.map(({ sending, state, smtpReply, reason, nextAttemptAtMs }) => ({
+      key: sending.id,
+      values: { state, next_attempt_at: nextAttemptAtMs, smtp_reply: cut(smtpReply), reason: cut(reason) },
+    })),
+  });
   await settleItems(transaction, results);
   const seen = await markSent(transaction, results, now);
   await recordAudits(
@@ -89,27 +92,32 @@ async function settleItems(transaction: Transaction, results: readonly SendingRe
     const positions = [...touched.values()]
       .filter((each) => each.operationId === operationId)
       .map((each) => each.position);
-    const parameters = [operationId, ...positions];
-    const where = `operation_id = ? AND position IN (${marksFor(positions)})`;
-    const deliveries = await transaction.rows<DeliveryFacts & { position: number }>(
-      `SELECT position, state, attempts, smtp_reply AS smtpReply, reason FROM sending WHERE ${where}`,
-      parameters,
+    const rows = await transaction.rows<DeliveryFacts & { position: number; before: OperationOutcome }>(
+      `SELECT s.position, s.state, s.attempts, s.smtp_reply AS smtpReply, s.reason, i.outcome AS \`before\`
+         FROM sending s JOIN operation_item i ON i.operation_id = s.operation_id AND i.position = s.position
+        WHERE s.operation_id = ? AND s.position IN (${marksFor(positions)})`,
+      [operationId, ...positions],
     );
-    const items = await transaction.rows<{ position: number; outcome: OperationOutcome }>(
-      `SELECT position, outcome FROM operation_item WHERE ${where}`,
-      parameters,
-    );
+    const items = new Map<number, (typeof rows)[number][]>();
+    for (const row of rows) items.set(row.position, [...(items.get(row.position) ?? []), row]);
     let done = 0;
     let failed = 0;
-    for (const { position, outcome: before } of items) {
-      const after = outcomeOf(deliveries.filter((delivery) => delivery.position === position));
+    const ends = [...items].map(([position, deliveries]) => {
+      const before = deliveries[0]?.before ?? OperationOutcome.PENDING;
+      const after = outcomeOf(deliveries);
       done += Number(after.outcome !== OperationOutcome.PENDING) - Number(before !== OperationOutcome.PENDING);
       failed += Number(isFailure(after.outcome)) - Number(isFailure(before));
-      await transaction.run(
-        'UPDATE operation_item SET outcome = ?, reason = ?, smtp_answer = ? WHERE operation_id = ? AND position = ?',
-        [after.outcome, after.reason, cut(after.smtpAnswer), operationId, position],
-      );
-    }
+      return {
+        key: position,
+        values: { outcome: after.outcome, reason: after.reason, smtp_answer: cut(after.smtpAnswer) },
+      };
+    });
+    await updateEach(transaction, {
+      table: 'operation_item',
+      key: 'position',
+      where: { sql: 'operation_id = ?', parameters: [operationId] },
+      rows: ends,
+    });
     await transaction.run('UPDATE operation SET done = done + ?, failed = failed + ? WHERE id = ?', [
       done,
       failed,
@@ -126,46 +134,43 @@ async function markSent(
 ): Promise<NewChange[]> {
   const messageIds = [...new Set(results.map(({ sending }) => sending.messageId))];
   const mailboxes = [...new Set(results.map(({ sending }) => sending.mailbox))];
-  const concerned = await transaction.rows<{
+  const rows = await transaction.rows<{
     messageId: number;
-    position: number;
-    mailbox: string;
-    visibility: number;
+    position: number | null;
+    mailbox: string | null;
+    visibility: number | null;
   }>(
-    `SELECT message_id AS messageId, position, mailbox, visibility FROM recipient
-      WHERE message_id IN (${marksFor(messageIds)}) AND mailbox IN (${marksFor(mailboxes)})`,
-    [...messageIds, ...mailboxes],
+    `SELECT m.id AS messageId, r.position, r.mailbox, r.visibility FROM message m
+       LEFT JOIN recipient r ON r.message_id = m.id AND r.mailbox IN (${marksFor(mailboxes)})
+      WHERE m.id IN (${marksFor(messageIds)})`,
+    [...mailboxes, ...messageIds],
   );
-  const present = await transaction.rows<{ id: number }>(
-    `SELECT id FROM message WHERE id IN (${marksFor(messageIds)})`,
-    messageIds,
-  );
-  const delivered = new Set<number>();
+  const named = (messageId: number, mailbox: string) => JSON.stringify([messageId, mailbox]);
+  const tried = new Set(results.map(({ sending }) => named(sending.messageId, sending.mailbox)));
+  const arrived = results.filter(({ state }) => state === SendingState.DELIVERED);
+  const reached = new Set(arrived.map(({ sending }) => named(sending.messageId, sending.mailbox)));
   const changes = new Map<string, NewChange>();
-  for (const { id } of present) changes.set(`${id}`, { topic: topics.backup, kind: 'UPDATED', messageId: id });
-  for (const { sending, state } of results) {
-    if (state === SendingState.DELIVERED) delivered.add(sending.messageId);
-    for (const { messageId, position, mailbox, visibility } of concerned) {
-      if (messageId !== sending.messageId || mailbox !== sending.mailbox) continue;
-      if (state === SendingState.DELIVERED)
-        await transaction.run('UPDATE recipient SET sent_at = ? WHERE message_id = ? AND position = ?', [
-          now,
-          messageId,
-          position,
-        ]);
-      if (visibility === (Visibility.GLOBAL_ONLY as number)) continue;
-      changes.set(`${messageId}.${position}`, {
-        topic: topics.mailbox(mailbox),
-        kind: 'UPDATED',
-        messageId,
-        recipient: position,
-      });
-    }
+  const marked: number[] = [];
+  for (const { messageId, position, mailbox, visibility } of rows) {
+    changes.set(`${messageId}`, { topic: topics.backup, kind: 'UPDATED', messageId });
+    if (position === null || mailbox === null || !tried.has(named(messageId, mailbox))) continue;
+    if (reached.has(named(messageId, mailbox))) marked.push(messageId, position);
+    if (visibility === (Visibility.GLOBAL_ONLY as number)) continue;
+    changes.set(`${messageId}.${position}`, {
+      topic: topics.mailbox(mailbox),
+      kind: 'UPDATED',
+      messageId,
+      recipient: position,
+    });
   }
-  if (delivered.size > 0)
-    await transaction.run(`UPDATE message SET sent_at = ? WHERE id IN (${marksFor([...delivered])})`, [
-      now,
-      ...delivered,
-    ]);
+  if (marked.length > 0)
+    await transaction.run(
+      // Each pair is a place in the primary key; a row constructor would be compared with every row.
+      `UPDATE recipient SET sent_at = ? WHERE ${Array.from({ length: marked.length / 2 }, () => '(message_id = ? AND position = ?)').join(' OR ')}`,
+      [now, ...marked],
+    );
+  const delivered = [...new Set(arrived.map(({ sending }) => sending.messageId))];
+  if (delivered.length > 0)
+    await transaction.run(`UPDATE message SET sent_at = ? WHERE id IN (${marksFor(delivered)})`, [now, ...delivered]);
   return [...changes.values()];
 }

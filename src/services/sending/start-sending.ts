@@ -31,8 +31,9 @@ export interface SendingParts {
   readonly log: Logger;
 }
 
-// A delivery for each connection, and as many prepared behind them, so that no connection waits for the database.
-const PREPARED = 2;
+// A delivery for each connection, and others that are prepared or written down meanwhile, so that no connection waits for the
+// database and a commit is shared by several.
+const PREPARED = 6;
 
 /** Starts the workers of this process: those that send, delete and restore. Gives their stop. */
 export function startSending(parts: SendingParts): { stop(): Promise<void> } {
@@ -59,6 +60,7 @@ export function startSending(parts: SendingParts): { stop(): Promise<void> } {
   );
   const removal = new RemovalWorker(database, feed, parts.personalMessages, rights, parts.leaseMs, log);
   operations.onBegun((kind) => (kind === OperationKind.SEND ? sending : removal).wake());
+  operations.onCancelled((operationId) => sending.dropOperation(operationId));
   sending.start();
   removal.start();
   return {
