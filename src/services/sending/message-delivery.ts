@@ -43,8 +43,8 @@ async function* whole(source: AsyncIterable<Buffer>, sizeBytes: number): AsyncGe
 
 /** What has to be done on the way; when one of them throws, nothing is delivered. */
 export interface DeliverySteps {
-  /** Called once there is a connection. */
-  begin(): void;
+  /** Called once there is a connection; `small`: the whole message is at hand and goes out as soon as its envelope is taken. */
+  begin(small: boolean): void;
   /** Called before the last bytes go out. */
   complete(): Promise<void>;
 }
@@ -158,7 +158,7 @@ export class MessageDelivery {
       envelope: { from: sending.envelopeFrom, to: [sending.address] },
       size,
       ...(eightBit === undefined ? {} : { eightBit }),
-      begin,
+      begin: () => begin(size <= SMALL_BYTES),
       open: () => completing(open(), complete),
     });
     if (!result) throw new Error('The relay part gave no result.');

@@ -155,12 +155,18 @@ export class SendingWorker {
       }
       const refusal = await this.lastCheck(sending);
       if (refusal) return ended(sending, SendingState.FAILED, refusal);
+      let mark: Promise<boolean> | undefined;
       const result = await this.delivery.deliver(sending, {
-        begin: () => {
+        begin: (small) => {
           if (this.#dropped.has(sending)) throw new LeaseLostError('The sending was cancelled.');
+          if (!small) return;
+          // Written down while the relay looks at the envelope, so that the last bytes, which are also the first, need not wait.
+          mark ??= this.#marks.add(sending);
+          mark.catch(() => undefined);
         },
         complete: async () => {
-          if (!(await this.#marks.add(sending))) throw new LeaseLostError('The lease of the sending was lost.');
+          mark ??= this.#marks.add(sending);
+          if (!(await mark)) throw new LeaseLostError('The lease of the sending was lost.');
         },
       });
       return this.#resultOf(sending, result);
