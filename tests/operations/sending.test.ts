@@ -332,6 +332,21 @@ describeOnBothDatabases('Sending', (location: () => DatabaseLocation) => {
       messages: [expect.any(Number)],
     });
     expect(JSON.parse(auditLog.nodes[1]?.details ?? '')).toMatchObject({ to: 'lab@example.org', state: 'DELIVERED' });
+    await store('audited threat', ['anna@example.com'], virus(ScanStatus.DETECTED));
+    const threat = (await messageOf(anna, 'anna@example.com', 'audited threat')).id;
+    const refused = await send(anna, [threat, 'unknown']);
+    const entries = await admin.ask<{ auditLog: { nodes: { details: string; remoteAddress: string }[] } }>(
+      'query ($subject: String!) { auditLog(filter: { subject: $subject, event: "SEND_REQUEST" }) { nodes { details remoteAddress } } }',
+      { subject: `operation:${refused.id}` },
+    );
+    expect(JSON.parse(entries.auditLog.nodes[0]?.details ?? '')).toMatchObject({
+      messages: [],
+      refused: 2,
+      refusals: {
+        THREAT_DETECTED: { count: 1, messages: [expect.any(Number)] },
+        NOT_FOUND: { count: 1, messages: [] },
+      },
+    });
     const { errors } = await anna.query('{ auditLog { nodes { event } } }');
     expect(errors[0]?.extensions).toMatchObject({ code: 'FORBIDDEN' });
   });

@@ -12,7 +12,7 @@ export interface MailCatcherSettings {
   readonly folder: string;
   /** 0 or absent: a free one. Always on 127.0.0.1. */
   readonly port?: number;
-  /** The oldest go first; default 1,000. Keeps a demo that runs for days from filling the disk. */
+  /** The oldest go first; default 10,000. Keeps a demo that runs for days from filling the disk. */
   readonly maxMessages?: number;
   /** Of all kept messages together; default 1 GiB. */
   readonly maxTotalBytes?: number;
@@ -124,7 +124,7 @@ export class MailCatcher {
   }
 
   private async dropOldest(): Promise<void> {
-    const { folder, maxMessages = 1_000, maxTotalBytes = 1024 * MIB } = this.settings;
+    const { folder, maxMessages = 10_000, maxTotalBytes = 1024 * MIB } = this.settings;
     let totalBytes = this.kept.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
     while (this.kept.length > 1 && (this.kept.length > maxMessages || totalBytes > maxTotalBytes)) {
       const oldest = this.kept.shift() as Kept;

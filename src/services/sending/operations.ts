@@ -296,21 +296,35 @@ export class Operations {
       event: `${kind}_REQUEST`,
       outcome: 'DONE',
       subject: `operation:${publicId}`,
-      details: {
-        scope,
-        messages: items.flatMap(({ messageId, refusal }) =>
-          refusal === null && messageId !== null ? [messageId] : [],
-        ),
-        refused,
-        addresses: [
-          ...new Set(items.flatMap(({ deliveries }) => (deliveries ?? []).map(({ address }) => address))),
-        ].slice(0, 1000),
-      },
+      details: { scope, ...requestFacts(items) },
     });
     const [operation] = await finishOperations(transaction, [operationId]);
     if (!operation) throw new Error('The operation vanished while it was written.');
     return operation;
   }
+}
+
+// Each result of a sending has its address in an entry of its own; the request's entry stays readable.
+const AUDITED_ADDRESSES = 1_000;
+
+/** What the audit log keeps of a request: the messages that go ahead, those that were refused by reason, and where to. */
+function requestFacts(items: readonly NewItem[]): Readonly<Record<string, unknown>> {
+  const refused = items.filter(({ refusal }) => refusal !== null);
+  const reasons = [...new Set(refused.map(({ refusal }) => refusal as OperationReason))];
+  const addresses = [...new Set(items.flatMap(({ deliveries }) => (deliveries ?? []).map(({ address }) => address)))];
+  return {
+    messages: items.flatMap(({ messageId, refusal }) => (refusal === null && messageId !== null ? [messageId] : [])),
+    refused: refused.length,
+    // Foreign and unknown messages have no number here: only how many were asked for.
+    refusals: Object.fromEntries(
+      reasons.map((reason) => {
+        const ofReason = refused.filter(({ refusal }) => refusal === reason);
+        return [reason, { count: ofReason.length, messages: ofReason.flatMap(({ messageId }) => messageId ?? []) }];
+      }),
+    ),
+    addresses: addresses.slice(0, AUDITED_ADDRESSES),
+    addressCount: addresses.length,
+  };
 }
 
 /** Ends those operations whose messages all have an outcome, with their audit entries; gives the operations as they are then. */
