@@ -99,9 +99,7 @@ async function fill(url: string, folder: string): Promise<void> {
       });
     };
     for (let from = 0; from < MESSAGES; from += 256)
-      await Promise.all(
-        Array.from({ length: Math.min(256, MESSAGES - from) }, (_, index) => storeOne(from + index)),
-      );
+      await Promise.all(Array.from({ length: Math.min(256, MESSAGES - from) }, (_, index) => storeOne(from + index)));
   } finally {
     await database.close();
   }
