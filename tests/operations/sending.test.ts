@@ -336,7 +336,7 @@ describeOnBothDatabases('Sending', (location: () => DatabaseLocation) => {
     const threat = (await messageOf(anna, 'anna@example.com', 'audited threat')).id;
     const refused = await send(anna, [threat, 'unknown']);
     const entries = await admin.ask<{ auditLog: { nodes: { details: string; remoteAddress: string }[] } }>(
-      'query ($subject: String!) { auditLog(filter: { subject: $subject, event: "SEND_REQUEST" }) { nodes { details remoteAddress } } }',
+      'query ($subject: String!) { auditLog(filter: { subject: $subject, event: SEND_REQUEST }) { nodes { details remoteAddress } } }',
       { subject: `operation:${refused.id}` },
     );
     expect(JSON.parse(entries.auditLog.nodes[0]?.details ?? '')).toMatchObject({
