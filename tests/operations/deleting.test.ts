@@ -1,4 +1,5 @@
 import type { DatabaseLocation } from '../../src/entities/database.js';
+import { MAX_PERSONAL_MESSAGES_A_DAY } from '../../src/services/sending/flood-limit.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
@@ -163,5 +164,20 @@ describeOnBothDatabases('Deleting', (location: () => DatabaseLocation) => {
       operation: null,
       userErrors: [{ code: 'RELAY_NOT_CONFIGURED' }],
     });
+  });
+
+  it('lets nobody fill the database with operations on messages that are not there', async () => {
+    const clara = await asPerson(test, 'clara');
+    const ask = (count: number) =>
+      request(clara, 'deletePersonalMessages', { ids: Array.from({ length: count }, (_, index) => `none${index}`) });
+    for (let turn = 0; turn < MAX_PERSONAL_MESSAGES_A_DAY / 5_000; turn += 1)
+      expect((await ask(5_000)).operation).toMatchObject({ state: 'FINISHED', failed: 5_000 });
+    expect(await ask(1)).toMatchObject({ operation: null, userErrors: [{ code: 'TOO_MANY_REQUESTS' }] });
+    // Everybody has a limit of their own, and it is that of a day.
+    expect((await request(boris, 'deletePersonalMessages', { ids: ['none'] })).operation).not.toBeNull();
+    await test.app.database.transaction((transaction) =>
+      transaction.run('UPDATE operation SET created_at = created_at - 86400000 WHERE total = 5000'),
+    );
+    expect((await ask(1)).operation).toMatchObject({ failed: 1 });
   });
 });

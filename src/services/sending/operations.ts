@@ -25,6 +25,7 @@ import {
   SendingState,
 } from './operation.js';
 import { cancelItems } from './cancel-items.js';
+import { refuseFlood } from './flood-limit.js';
 import { OPERATION_COLUMNS, operationOf, type OperationRow } from './operation-rows.js';
 import { withoutUnderWay } from './under-way.js';
 
@@ -139,6 +140,7 @@ export class Operations {
         request.owner.owner,
       ]);
       if (running) throw new OperationRunningError();
+      if (request.scope === 'PERSONAL') await refuseFlood(transaction, request.owner.owner, items.length);
       return this.#insert(
         transaction,
         request,
