@@ -136,6 +136,18 @@ export class Transaction {
     this.#waitingBytes += bytes;
   }
 
+  /** Rows of several SELECTs, in their order. In a bundled transaction they go out in one packet, with what waits. */
+  async rowsOfEach<Rows extends readonly object[]>(
+    ...queries: { readonly [Index in keyof Rows]: readonly [sql: string, parameters: readonly SqlValue[]] }
+  ): Promise<{ -readonly [Index in keyof Rows]: Rows[Index][] }> {
+    const found: unknown[] = [];
+    if (this.bundles) {
+      for (const [sql, parameters] of queries) await this.later(sql, parameters);
+      found.push(...(await this.#send()).slice(-queries.length));
+    } else for (const [sql, parameters] of queries) found.push(await this.rows(sql, parameters));
+    return found as { -readonly [Index in keyof Rows]: Rows[Index][] };
+  }
+
   /** Ends the transaction; called by the database. */
   async commit(): Promise<void> {
     await this.#query('COMMIT');

@@ -59,10 +59,10 @@ export async function recordAudit(transaction: Transaction, record: AuditRecord)
   await recordAudits(transaction, [record]);
 }
 
-/** Writes several audit entries in the transaction of what they tell of. */
+/** Writes several audit entries in the transaction of what they tell of; in a bundled one, with its next statement. */
 export async function recordAudits(transaction: Transaction, records: readonly AuditRecord[]): Promise<void> {
   const now = Date.now();
-  await transaction.insert(
+  await transaction.insertLater(
     'audit_entry',
     records.map((record) => ({
       at: now,

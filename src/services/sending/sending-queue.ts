@@ -33,7 +33,7 @@ export interface TakenSending extends QueuedSending {
 
 /** How an attempt ended. */
 export interface SendingResult {
-  readonly sending: QueuedSending;
+  readonly sending: TakenSending;
   readonly state: Exclude<SendingState, SendingState.SENDING>;
   readonly smtpReply: string | null;
   /** One of {@link OperationReason}, or the words of the connection. */
@@ -78,24 +78,25 @@ export class SendingQueue {
   }
 
   #take(limit: number, now: number): Promise<TakenSending[]> {
-    return this.database.transaction(async (transaction) => {
+    const take = async (transaction: Transaction): Promise<TakenSending[]> => {
       const lease = randomUUID();
       const rows = await transaction.rows<Omit<QueuedSending, 'removeMessageId'> & { removeMessageId: number }>(
         `SELECT ${COLUMNS} FROM sending WHERE state = 'QUEUED' AND next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ${limit}${transaction.forUpdateOfFree}`,
         [now],
       );
       if (rows.length === 0) return [];
-      await transaction.run(
+      await transaction.later(
         `UPDATE sending SET state = 'SENDING', lease_owner = ?, lease_until = ?, completing_at = NULL WHERE id IN (${marksFor(rows)})`,
         [lease, now + this.leaseMs, ...rows.map(({ id }) => id)],
       );
       const operations = [...new Set(rows.map(({ operationId }) => operationId))];
-      await transaction.run(
+      await transaction.later(
         `UPDATE operation SET state = 'RUNNING', started_at = ? WHERE state = 'QUEUED' AND id IN (${marksFor(operations)})`,
         [now, ...operations],
       );
       return rows.map((row) => ({ ...row, removeMessageId: Boolean(row.removeMessageId), lease }));
-    });
+    };
+    return this.database.transaction(take, { bundled: true });
   }
 
   /** Keeps what was taken under these leases. */
@@ -124,17 +125,9 @@ export class SendingQueue {
   }
 
   /** Writes results, with everything that follows from them, in one transaction; results of lost leases are left out. */
-  async settle(results: readonly (SendingResult & { readonly sending: TakenSending })[]): Promise<void> {
-    await this.database.transaction(async (transaction) => {
-      const ours = await this.#held(
-        transaction,
-        results.map(({ sending }) => sending),
-      );
-      await settleSendings(
-        transaction,
-        this.changes,
-        results.filter(({ sending }) => ours.has(sending)),
-      );
+  async settle(results: readonly SendingResult[]): Promise<void> {
+    await this.database.transaction((transaction) => settleSendings(transaction, this.changes, results), {
+      bundled: true,
     });
   }
 
@@ -159,8 +152,8 @@ export class SendingQueue {
     const [any] = await this.database.rows(`SELECT id FROM sending WHERE ${lapsed} LIMIT 1`, parameters);
     if (!any) return 0;
     return this.database.transaction(async (transaction: Transaction) => {
-      const rows = await transaction.rows<QueuedSending & { completing: number | null }>(
-        `SELECT ${COLUMNS}, completing_at AS completing FROM sending WHERE ${lapsed} ORDER BY id LIMIT ${LAPSED_AT_ONCE}${transaction.forUpdate}`,
+      const rows = await transaction.rows<TakenSending & { completing: number | null }>(
+        `SELECT ${COLUMNS}, lease_owner AS lease, completing_at AS completing FROM sending WHERE ${lapsed} ORDER BY id LIMIT ${LAPSED_AT_ONCE}${transaction.forUpdate}`,
         parameters,
       );
       const again = rows.filter(({ completing }) => completing === null);

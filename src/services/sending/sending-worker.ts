@@ -26,8 +26,6 @@ const GRACE_MS = 10_000;
 /** The delivery is another process's by now, or cancelled. */
 class LeaseLostError extends Error {}
 
-type TakenResult = SendingResult & { readonly sending: TakenSending };
-
 /** Judges, just before a delivery, whether it may still be made; null when it may. */
 export type LastCheck = (sending: QueuedSending) => Promise<OperationReason | null>;
 
@@ -36,7 +34,7 @@ export class SendingWorker {
   readonly #inFlight = new Map<TakenSending, Promise<void>>();
   readonly #dropped = new WeakSet<TakenSending>();
   readonly #marks: GroupCommit<TakenSending, boolean>;
-  readonly #results: GroupCommit<TakenResult, void>;
+  readonly #results: GroupCommit<SendingResult, void>;
   #filling: Promise<void> | undefined;
   #fillAgain = false;
   #recoverFirst = true;
@@ -135,7 +133,7 @@ export class SendingWorker {
     if (!result) return;
     for (;;) {
       try {
-        await this.#results.add({ ...result, sending });
+        await this.#results.add(result);
         return;
       } catch (error) {
         this.log.error({ err: error, sending: sending.id }, 'the result of a sending could not be written');
@@ -185,7 +183,7 @@ export class SendingWorker {
     }
   }
 
-  #resultOf(sending: QueuedSending, { outcome, smtpReply, reason }: RecipientResult): SendingResult {
+  #resultOf(sending: TakenSending, { outcome, smtpReply, reason }: RecipientResult): SendingResult {
     if (outcome === 'TEMPORARY') return this.#later(sending, smtpReply, reason);
     const state =
       outcome === 'DELIVERED'
@@ -196,7 +194,7 @@ export class SendingWorker {
     return { ...ended(sending, state, reason), smtpReply };
   }
 
-  #later(sending: QueuedSending, smtpReply: string | null, reason: string | null): SendingResult {
+  #later(sending: TakenSending, smtpReply: string | null, reason: string | null): SendingResult {
     const next = nextAttemptAtMs(
       {
         attempts: sending.attempts + 1,
@@ -213,7 +211,7 @@ export class SendingWorker {
 }
 
 function ended(
-  sending: QueuedSending,
+  sending: TakenSending,
   state: SendingState.DELIVERED | SendingState.FAILED | SendingState.UNKNOWN,
   reason: string | null,
 ): SendingResult {

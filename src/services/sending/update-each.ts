@@ -18,7 +18,7 @@ export interface EachUpdate {
   readonly where?: { readonly sql: string; readonly parameters: readonly SqlValue[] };
 }
 
-/** Changes rows in one statement; a column that is the same in all of them is given once. */
+/** Changes rows in one statement, in a bundled transaction with the next one; a column that is the same in all of them is given once. */
 export async function updateEach(transaction: Transaction, update: EachUpdate): Promise<void> {
   const { table, key, rows, also, where } = update;
   const [first] = rows;
@@ -33,7 +33,7 @@ export async function updateEach(transaction: Transaction, update: EachUpdate): 
     for (const row of rows) parameters.push(row.key, row.values[column] ?? null);
     return `${column} = CASE ${key} ${rows.map(() => 'WHEN ? THEN ?').join(' ')} END`;
   });
-  await transaction.run(
+  await transaction.later(
     `UPDATE ${table} SET ${[...assignments, ...(also ? [also] : [])].join(', ')}
       WHERE ${where ? `${where.sql} AND ` : ''}${key} IN (${rows.map(() => '?').join(', ')})`,
     [...parameters, ...(where?.parameters ?? []), ...rows.map((row) => row.key)],
