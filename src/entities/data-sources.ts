@@ -38,8 +38,9 @@ export function skipsLocked(version: string): boolean {
 // A statement that waits for another process's transaction on a SQLite file gives up after so long.
 const SQLITE_BUSY_MS = 15_000;
 const CONNECT_MS = 10_000;
-// As many as the store has batches at once, and sending: one that takes from the queue and one that writes results.
-const BUNDLING_CONNECTIONS = 4;
+// As many as the store has batches at once, sending (one that takes from the queue and one that writes results), and a
+// synchronisation.
+const BUNDLING_CONNECTIONS = 5;
 
 // READ COMMITTED: no gap locks, so that intake of unrelated messages does not deadlock; a strict sql_mode never cuts values silently.
 const SESSION =

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Database, SqlRow, Transaction } from '../../entities/database.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
 import { delegationNames } from '../../ldap/delegation-names.js';
@@ -7,6 +8,9 @@ import type { DirectoryEntry } from '../../ldap/directory-entry.js';
 
 // Rows of so many entries are written in one transaction, so that writers of other things get their turn.
 const BATCH_ENTRIES = 500;
+
+// After so many entries others get their turn on the event loop, too.
+const ENTRIES_PER_TURN = 50;
 
 /** The tables that hold the entries of generations. */
 export const ENTRY_TABLES = [
@@ -84,7 +88,7 @@ export const contentHash = (entry: DirectoryEntry): string => hash('sha1', JSON.
 /** The rows of one entry, by table; every row carries connection and generation. */
 export function entryRows(
   entry: DirectoryEntry,
-  owned: { connection_id: number; generation: number },
+  { connection_id, generation }: { connection_id: number; generation: number },
 ): Record<string, SqlRow[]> {
   const names =
     entry.kind === 'CONTACT' ? [] : [entry.accountName, entry.userPrincipalName].filter((name) => name !== null);
@@ -99,7 +103,8 @@ export function entryRows(
   return {
     directory_entry: [
       {
-        ...owned,
+        connection_id,
+        generation,
         directory_id: entry.id,
         kind: entry.kind,
         dn: entry.dn.slice(0, 2000),
@@ -114,22 +119,28 @@ export function entryRows(
         primary_group: entry.primaryGroup,
       },
     ],
-    directory_identifier: identifiers.map((identifier) => ({
-      ...owned,
-      ...identifier,
+    directory_identifier: identifiers.map(({ value, kind }) => ({
+      connection_id,
+      generation,
+      value,
+      kind,
       directory_id: entry.id,
       owner_kind: entry.kind,
     })),
     directory_word:
-      entry.kind === 'CONTACT' ? [] : words(entry).map((word) => ({ ...owned, word, directory_id: entry.id })),
+      entry.kind === 'CONTACT'
+        ? []
+        : words(entry).map((word) => ({ connection_id, generation, word, directory_id: entry.id })),
     directory_member: [...new Set(entry.members.map(memberKey))].map((key) => ({
-      ...owned,
+      connection_id,
+      generation,
       group_id: entry.id,
       member_key: key,
     })),
     directory_delegation: entry.delegations.flatMap(({ attribute, value }) =>
       delegationNames(value).map((name) => ({
-        ...owned,
+        connection_id,
+        generation,
         mailbox_id: entry.id,
         attribute,
         value: name.slice(0, 2000),
@@ -150,7 +161,7 @@ export function countEntry(counts: DirectoryCounts, { kind, addresses, delegatio
 /** What writing and removing rows needs to know beside the rows. */
 export interface CacheWriting {
   /** Locks the connection; throws when the work is no longer ours, so that no row is written after that. */
-  hold(transaction: Transaction): Promise<unknown>;
+  confirm(transaction: Transaction): Promise<void>;
   /** Told after every batch. */
   progress(counts: DirectoryCounts): Promise<void>;
 }
@@ -160,7 +171,7 @@ export async function writeGeneration(
   database: Database,
   owned: { readonly connection_id: number; readonly generation: number },
   entries: AsyncIterable<DirectoryEntry>,
-  { hold, progress }: CacheWriting,
+  { confirm, progress }: CacheWriting,
 ): Promise<DirectoryCounts> {
   const counts = noCounts();
   const none = (): Record<string, SqlRow[]> => Object.fromEntries(ENTRY_TABLES.map((table) => [table, []]));
@@ -168,10 +179,13 @@ export async function writeGeneration(
   let entriesInBatch = 0;
   let writing: Promise<void> = Promise.resolve();
   const write = async (rows: Readonly<Record<string, SqlRow[]>>) => {
-    await database.transaction(async (transaction) => {
-      await hold(transaction);
-      for (const table of ENTRY_TABLES) await transaction.insert(table, rows[table] ?? []);
-    });
+    await database.transaction(
+      async (transaction) => {
+        await confirm(transaction);
+        for (const table of ENTRY_TABLES) await transaction.insertLater(table, rows[table] ?? []);
+      },
+      { bundled: true },
+    );
     await progress(counts);
   };
   try {
@@ -180,6 +194,9 @@ export async function writeGeneration(
       for (const [table, rows] of Object.entries(entryRows(entry, owned)))
         for (const row of rows) batch[table]?.push(row);
       entriesInBatch += 1;
+      // A page is there at once, and nothing else would get its turn before its last entry: not even the answer that the
+      // database waits with.
+      if (entriesInBatch % ENTRIES_PER_TURN === 0) await setImmediate();
       if (entriesInBatch < BATCH_ENTRIES) continue;
       await writing;
       // The directory sends on while the database works.
@@ -203,7 +220,7 @@ export async function removeOtherGenerations(
   database: Database,
   connectionId: number,
   current: number,
-  hold: CacheWriting['hold'],
+  confirm: CacheWriting['confirm'],
 ): Promise<void> {
   for (const table of ENTRY_TABLES) {
     const old = await database.rows<{ generation: number }>(
@@ -215,7 +232,7 @@ export async function removeOtherGenerations(
       const limit = database.kind === 'mysql' ? ` LIMIT ${DELETE_BATCH}` : '';
       for (;;) {
         const removed = await database.transaction(async (transaction) => {
-          await hold(transaction);
+          await confirm(transaction);
           return transaction.run(`DELETE FROM ${table} WHERE connection_id = ? AND generation = ?${limit}`, [
             connectionId,
             generation,

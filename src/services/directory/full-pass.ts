@@ -13,7 +13,7 @@ const MAX_DIFFERENCES = 2_000;
 /** Reads everything. What differs from the cache is applied in one step; if that is much, or all, it becomes a new generation (rule L3). */
 export async function fullPass(pass: DirectoryPass): Promise<SynchronisationCounts> {
   const { connection } = pass;
-  await removeOtherGenerations(pass.database, connection.id, connection.generation, pass.hold.bind(pass));
+  await removeOtherGenerations(pass.database, connection.id, connection.generation, pass.confirm.bind(pass));
   return (connection.fullPassAtMs !== null && (await compare(pass))) || replace(pass);
 }
 
@@ -43,11 +43,11 @@ async function compare(pass: DirectoryPass): Promise<SynchronisationCounts | und
 /** Reads everything into a generation that nobody sees yet, and switches to it in one step. */
 async function replace(pass: DirectoryPass): Promise<SynchronisationCounts> {
   const { database, connection } = pass;
-  const hold = pass.hold.bind(pass);
+  const confirm = pass.confirm.bind(pass);
   const owned = { connection_id: connection.id, generation: connection.generation + 1 };
   const reading = new Reading(pass);
   const progress = pass.progress.bind(pass);
-  const counts = await writeGeneration(database, owned, reading.entries(), { hold, progress });
+  const counts = await writeGeneration(database, owned, reading.entries(), { confirm, progress });
   refuseLoss(pass, counts.people);
   const outcome = await database.transaction(async (transaction) => {
     const transition = await CacheTransition.begin(transaction, pass.changes);
@@ -58,7 +58,7 @@ async function replace(pass: DirectoryPass): Promise<SynchronisationCounts> {
     );
     return transition.complete({ domain: current.domain, everybody: !current.delegationLoaded });
   });
-  await removeOtherGenerations(database, connection.id, owned.generation, hold);
+  await removeOtherGenerations(database, connection.id, owned.generation, confirm);
   return { ...counts, ...outcome };
 }
 

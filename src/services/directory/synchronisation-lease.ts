@@ -66,15 +66,27 @@ export class SynchronisationLease {
   }
 
   /**
-   * Locks the connection for the rest of the transaction and gives it as it is now. Throws {@link LeaseLostError} when the
-   * lease is somebody else's, {@link SettingsChangedError} when the settings are others than those of `read`.
+   * Locks the connection for the rest of the transaction. Throws {@link LeaseLostError} when the lease is somebody else's,
+   * {@link SettingsChangedError} when the settings are others than those of `read`.
    */
+  async confirm(transaction: Transaction, read: LdapConnection): Promise<void> {
+    const [row] = await transaction.rows<Held>(
+      `SELECT lease_owner AS leaseOwner, version, domain, settings, bind_password AS bindPassword,
+              delegation_attributes AS delegationAttributes
+         FROM ldap_connection WHERE id = ?${transaction.forUpdate}`,
+      [this.connectionId],
+    );
+    if (row?.leaseOwner !== this.owner) throw new LeaseLostError();
+    if (row.version === read.version) return;
+    const settings = JSON.parse(row.settings) as LdapConnection['settings'];
+    const delegationAttributes = JSON.parse(row.delegationAttributes) as string[];
+    if (sourceOf({ ...row, settings, delegationAttributes }) !== sourceOf(read)) throw new SettingsChangedError();
+  }
+
+  /** As {@link confirm}, and gives the connection as it is now. */
   async hold(transaction: Transaction, read: LdapConnection): Promise<LdapConnection> {
-    await transaction.rows(`SELECT id FROM ldap_connection WHERE id = ?${transaction.forUpdate}`, [this.connectionId]);
-    const current = await transaction.manager.findOneBy(LdapConnection, { id: this.connectionId });
-    if (current?.leaseOwner !== this.owner) throw new LeaseLostError();
-    if (current.version !== read.version && sourceOf(current) !== sourceOf(read)) throw new SettingsChangedError();
-    return current;
+    await this.confirm(transaction, read);
+    return transaction.manager.findOneByOrFail(LdapConnection, { id: this.connectionId });
   }
 
   /** Writes the state, if the lease is still ours; with `nextRunAtMs` the lease ends. */
@@ -92,8 +104,19 @@ export class SynchronisationLease {
   }
 }
 
+type Source = Pick<LdapConnection, 'domain' | 'settings' | 'bindPassword' | 'delegationAttributes'>;
+
+interface Held {
+  readonly leaseOwner: string | null;
+  readonly version: number;
+  readonly domain: string;
+  readonly settings: string;
+  readonly bindPassword: string;
+  readonly delegationAttributes: string;
+}
+
 // Another name or schedule does not make what was read useless.
-const sourceOf = ({ domain, settings, bindPassword, delegationAttributes }: LdapConnection) =>
+const sourceOf = ({ domain, settings, bindPassword, delegationAttributes }: Source) =>
   JSON.stringify([domain, settings, bindPassword, delegationAttributes]);
 
 /** Whoever hears that a synchronisation was started must not find the end of the one before it. */

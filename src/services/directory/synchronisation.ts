@@ -206,6 +206,7 @@ export class DirectorySynchronisation {
       acceptLoss: options.acceptLoss ?? false,
       signal: this.#stopping.signal,
       hold: (transaction) => lease.hold(transaction, connection),
+      confirm: (transaction) => lease.confirm(transaction, connection),
       progress: async (counts) => {
         if (Date.now() - toldAtMs < PROGRESS_MS) return;
         toldAtMs = Date.now();
