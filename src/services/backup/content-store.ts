@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { deflateRaw, inflateRaw, inflateRawSync } from 'node:zlib';
+import { deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
 import type { Database, Transaction } from '../../entities/database.js';
 
 const deflate = promisify(deflateRaw);
@@ -32,14 +32,15 @@ interface ChunkRow {
   bytes: Buffer;
 }
 
+// Up to here handing a piece to another thread and back costs more than inflating it, and four times as much as deflating it.
+const PACK_HERE_BYTES = 64 * 1024;
+
 /** Deflates a piece where that makes it smaller. */
 async function pack(bytes: Buffer): Promise<ContentChunk> {
-  const deflated = await deflate(bytes, { level: DEFLATE_LEVEL });
+  const options = { level: DEFLATE_LEVEL };
+  const deflated = bytes.length <= PACK_HERE_BYTES ? deflateRawSync(bytes, options) : await deflate(bytes, options);
   return deflated.length < bytes.length ? { deflated: true, bytes: deflated } : { deflated: false, bytes };
 }
-
-// Up to here inflating costs less than handing it to another thread.
-const INFLATE_HERE_BYTES = 64 * 1024;
 
 /** The bytes of a stored piece. */
 export async function unpack(
@@ -47,7 +48,7 @@ export async function unpack(
   size = CHUNK_BYTES,
 ): Promise<Buffer> {
   if (!deflated) return bytes;
-  return size <= INFLATE_HERE_BYTES ? inflateRawSync(bytes) : inflate(bytes);
+  return size <= PACK_HERE_BYTES ? inflateRawSync(bytes) : inflate(bytes);
 }
 
 /** Regroups bytes into pieces of exactly {@link CHUNK_BYTES}, the last one shorter; holds one piece at a time. */
