@@ -39,16 +39,18 @@ export class IntakeTokens {
   /** The token of a secret; throws DATABASE_UNAVAILABLE for one that is not in the mirror while the database is away. */
   async find(secret: string): Promise<IntakeToken | undefined> {
     const hash = tokenHash(secret);
-    let fault: unknown = new UnavailableError('DATABASE_UNAVAILABLE', 'The database does not answer. Try again later.');
+    let fault: UnavailableError | undefined;
     try {
       const token = await this.#ask(hash, secret);
       if (token !== TOO_SLOW) return token;
     } catch (error) {
-      fault = nameFault(error);
-      if (!(fault instanceof UnavailableError)) throw fault;
+      const named = nameFault(error);
+      if (!(named instanceof UnavailableError)) throw named;
+      fault = named;
     }
     const known = this.mirror.find(hash);
-    if (!known) throw fault;
+    if (!known)
+      throw fault ?? new UnavailableError('DATABASE_UNAVAILABLE', 'The database does not answer. Try again later.');
     return known;
   }
 

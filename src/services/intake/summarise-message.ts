@@ -135,6 +135,7 @@ export class MessageSummariser implements PartVisitor {
   private readonly budget: WalkBudget;
   private readonly walker: MimeWalker;
   private readonly sinks: AttachmentSink[] = [];
+  private first: Buffer | null = null;
   private gathered: Buffer | null = null;
   private gatheredBytes = 0;
   private subject = '';
@@ -159,7 +160,15 @@ export class MessageSummariser implements PartVisitor {
       this.guard(() => this.walker.write(chunk));
       return;
     }
+    if (this.gatheredBytes === 0) {
+      // Most messages come whole in one piece or two; only what comes in more is copied.
+      this.first = chunk;
+      this.gatheredBytes = chunk.length;
+      return;
+    }
     this.gathered ??= Buffer.allocUnsafe(GATHERED_BYTES);
+    this.first?.copy(this.gathered);
+    this.first = null;
     this.gatheredBytes += chunk.copy(this.gathered, this.gatheredBytes);
   }
 
@@ -210,10 +219,11 @@ export class MessageSummariser implements PartVisitor {
   }
 
   private flush(): void {
-    const { gathered, gatheredBytes } = this;
-    if (!gathered || gatheredBytes === 0) return;
+    const gathered = this.first ?? this.gathered?.subarray(0, this.gatheredBytes);
+    if (!gathered || this.gatheredBytes === 0) return;
+    this.first = null;
     this.gatheredBytes = 0;
-    this.guard(() => this.walker.write(gathered.subarray(0, gatheredBytes)));
+    this.guard(() => this.walker.write(gathered));
   }
 
   /** A message must be stored even when a fault of ours shows while reading it (rule S6). */
