@@ -76,10 +76,20 @@ function* insertStatements(
   yield statement();
 }
 
+const selectByKey = (
+  table: string,
+  rows: readonly SqlRow[],
+  key: string,
+  columns: string,
+): [sql: string, values: SqlValue[]] => [
+  `SELECT ${columns} FROM ${table} WHERE ${key} IN (${rows.map(() => '?').join(', ')})`,
+  rows.map((row) => row[key] ?? null),
+];
+
 /** Statements of one transaction; lives only inside {@link Database.transaction}. */
 export class Transaction {
   readonly #afterCommit: (() => void)[] = [];
-  #waiting: [sql: string, values: readonly SqlValue[]][] = [];
+  #waiting: [sql: string, values: readonly SqlValue[], note?: (answer: unknown) => void][] = [];
   #waitingBytes = 0;
 
   constructor(
@@ -123,16 +133,17 @@ export class Transaction {
   /**
    * Runs a statement whose answer nobody needs. In a bundled transaction it waits for the next one whose answer is needed, or
    * for the commit, and goes out in one packet with it: a round trip costs more than most statements. What it violates is
-   * thrown there.
+   * thrown there, and what it answers is noted there.
    */
-  async later(sql: string, parameters: readonly SqlValue[] = []): Promise<void> {
+  async later(sql: string, parameters: readonly SqlValue[] = [], note?: (answer: unknown) => void): Promise<void> {
     if (!this.bundles) {
-      await this.runner.query(sql, [...parameters]);
+      const answer: unknown = await this.runner.query(sql, [...parameters]);
+      note?.(answer);
       return;
     }
     const bytes = bytesOf(parameters);
     if (this.#waitingBytes + bytes > MAX_STATEMENT_BYTES) await this.#send();
-    this.#waiting.push([sql, parameters]);
+    this.#waiting.push(note ? [sql, parameters, note] : [sql, parameters]);
     this.#waitingBytes += bytes;
   }
 
@@ -170,11 +181,12 @@ export class Transaction {
     this.#waitingBytes = 0;
     const [first] = statements;
     if (!first) return [];
-    if (statements.length === 1) return [await this.runner.query(first[0], [...first[1]])];
-    return (await this.runner.query(
-      statements.map(([sql]) => sql).join(';\n'),
-      statements.flatMap(([, values]) => values),
-    )) as unknown[];
+    const sql = statements.map(([each]) => each).join(';\n');
+    const values = statements.flatMap(([, each]) => each);
+    const answer: unknown = await this.runner.query(sql, values);
+    const answers = statements.length === 1 ? [answer] : (answer as unknown[]);
+    statements.forEach(([, , note], index) => note?.(answers[index]));
+    return answers;
   }
 
   /** Inserts rows that all have the same columns, in as few statements as the limits of both databases allow. */
@@ -189,19 +201,48 @@ export class Transaction {
 
   /** Inserts rows as {@link insert} does and gives the ids that the database gave them, by a column that is unique. */
   async insertForIds(table: string, rows: readonly SqlRow[], key: string): Promise<Map<string, number>> {
-    const ids = new Map<string, number>();
-    for (const [sql, values] of insertStatements(table, rows)) {
-      const found = this.returns ? await this.rows<IdRow>(`${sql} RETURNING id, ${key} AS value`, values) : [];
-      if (!this.returns) await this.#query(sql, values);
-      for (const { id, value } of found) ids.set(value, id);
+    const inserted = await this.insertForRows<IdRow>(table, rows, key, `id, ${key} AS value`);
+    return new Map(inserted.map(({ id, value }) => [value, id]));
+  }
+
+  /** Inserts rows as {@link insert} does and gives columns of what was stored; `key` is a column that is unique. */
+  async insertForRows<Row>(
+    table: string,
+    rows: readonly SqlRow[],
+    key: string,
+    columns: string,
+    marks?: Readonly<Record<string, string>>,
+  ): Promise<Row[]> {
+    const inserted: Row[] = [];
+    for (const [sql, values] of insertStatements(table, rows, marks)) {
+      if (this.returns) inserted.push(...(await this.rows<Row>(`${sql} RETURNING ${columns}`, values)));
+      else await this.later(sql, values);
     }
-    if (this.returns || rows.length === 0) return ids;
-    const marks = rows.map(() => '?').join(', ');
-    const found = await this.rows<IdRow>(
-      `SELECT id, ${key} AS value FROM ${table} WHERE ${key} IN (${marks})`,
-      rows.map((row) => row[key] ?? null),
-    );
-    return new Map(found.map(({ id, value }) => [value, id]));
+    if (this.returns || rows.length === 0) return inserted;
+    return this.rows<Row>(...selectByKey(table, rows, key, columns));
+  }
+
+  /**
+   * Inserts rows, {@link later}, which the database numbers, and gives their ids by a column that is unique once the packet
+   * has gone out. Statements behind it know the id of row `?` as {@link idOfRow}: servers number the rows of one INSERT …
+   * VALUES in a row, but whoever relies on that compares it with these ids. Only for MariaDB/MySQL, and for few small rows.
+   */
+  async insertForIdsLater(table: string, rows: readonly SqlRow[], key: string): Promise<ReadonlyMap<string, number>> {
+    const ids = new Map<string, number>();
+    const note = (answer: unknown) => (answer as IdRow[]).forEach(({ id, value }) => ids.set(value, id));
+    const columns = `id, ${key} AS value`;
+    const [[sql, values] = ['', []], ...others] = insertStatements(table, rows);
+    if (others.length > 0) throw new RangeError(`Too many rows of ${table} for one statement.`);
+    if (this.returns) await this.later(`${sql} RETURNING ${columns}`, values, note);
+    else await this.later(sql, values);
+    await this.later(`SET @first_of_${table} = LAST_INSERT_ID()`);
+    if (!this.returns) await this.later(...selectByKey(table, rows, key, columns), note);
+    return ids;
+  }
+
+  /** The id of a row of {@link insertForIdsLater}, in SQL; its value is the row's position there. */
+  idOfRow(table: string): string {
+    return `@first_of_${table} + ? * @@auto_increment_increment`;
   }
 
   /**

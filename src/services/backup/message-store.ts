@@ -12,6 +12,7 @@ import {
   packContent,
   packLargeContent,
 } from './content-store.js';
+import { insertNew, UnexpectedIdsError } from './insert-new.js';
 import { handOverKey, type MessageRows, messageRows } from './message-rows.js';
 
 /** A message that was received whole and waits to be stored. */
@@ -54,6 +55,8 @@ const LOOK_FIRST_BYTES = 256 * 1024;
 export class MessageStore {
   #waiting: Waiting[] = [];
   readonly #storing = new Set<Promise<void>>();
+  // Most hand-overs are new; looking first would be a round trip of its own.
+  #expectsNew = true;
 
   constructor(
     private readonly database: Database,
@@ -126,21 +129,46 @@ export class MessageStore {
   }
 
   async #storeBatch(batch: readonly Waiting[]): Promise<StoreOutcome[]> {
-    const work = async (transaction: Transaction) => {
-      const known = await this.#known(transaction, batch);
-      // The same hand-over may stand twice in one batch.
-      const fresh = new Map(
-        batch.filter((item) => !known.messages.has(item.rows.handOverKey)).map((item) => [item.rows.handOverKey, item]),
-      );
-      const ids =
-        fresh.size > 0 ? await this.#insert(transaction, [...fresh.values()], known.contents) : known.messages;
-      const created = new Set(fresh.values());
-      return batch.map((item) => ({
-        messageId: (known.messages.get(item.rows.handOverKey) ?? ids.get(item.rows.handOverKey)) as number,
-        created: created.has(item),
-      }));
-    };
-    return this.database.transaction(work, { bundled: true });
+    if (this.#expectsNew && this.database.kind === 'mysql' && batch.every((item) => item.chunks)) {
+      try {
+        return await this.database.transaction((transaction) => this.#storeNew(transaction, batch), { bundled: true });
+      } catch (error) {
+        // Something is known already: look, and look first until nothing is any more.
+        if (!isUniqueViolation(error) && !(error instanceof UnexpectedIdsError)) throw error;
+        this.#expectsNew = false;
+      }
+    }
+    return this.database.transaction((transaction) => this.#storeUnknown(transaction, batch), { bundled: true });
+  }
+
+  /** Stores a batch of small contents as if nothing of it were known; unique keys throw where that is not so (rule S5). */
+  async #storeNew(transaction: Transaction, batch: readonly Waiting[]): Promise<StoreOutcome[]> {
+    const items = new Map(batch.map((item) => [item.rows.handOverKey, item]));
+    const { ids, bytes } = await insertNew(transaction, [...items.values()]);
+    await this.#insertRest(transaction, [...items.values()], ids, bytes);
+    return this.#outcomes(batch, items, ids);
+  }
+
+  async #storeUnknown(transaction: Transaction, batch: readonly Waiting[]): Promise<StoreOutcome[]> {
+    const known = await this.#known(transaction, batch);
+    this.#expectsNew = known.messages.size === 0 && known.contents.size === 0;
+    // The same hand-over may stand twice in one batch.
+    const fresh = new Map(
+      batch.filter((item) => !known.messages.has(item.rows.handOverKey)).map((item) => [item.rows.handOverKey, item]),
+    );
+    const ids = fresh.size > 0 ? await this.#insert(transaction, [...fresh.values()], known.contents) : [];
+    return this.#outcomes(batch, fresh, new Map([...known.messages, ...ids]));
+  }
+
+  #outcomes(
+    batch: readonly Waiting[],
+    fresh: ReadonlyMap<string, Waiting>,
+    ids: ReadonlyMap<string, number>,
+  ): StoreOutcome[] {
+    return batch.map((item) => ({
+      messageId: ids.get(item.rows.handOverKey) as number,
+      created: fresh.get(item.rows.handOverKey) === item,
+    }));
   }
 
   async #insert(
@@ -165,6 +193,17 @@ export class MessageStore {
       // Somebody else stored the same bytes or the same hand-over in this moment: look again.
       throw isUniqueViolation(error) ? new RepeatTransaction('stored by somebody else', { cause: error }) : error;
     }
+    await this.#insertRest(transaction, items, ids, storedBytes);
+    return ids;
+  }
+
+  /** What belongs to messages that were just inserted, and what is told of them. */
+  async #insertRest(
+    transaction: Transaction,
+    items: readonly Waiting[],
+    ids: ReadonlyMap<string, number>,
+    storedBytes: number,
+  ): Promise<void> {
     const owned = (item: Waiting) => ({ message_id: ids.get(item.rows.handOverKey) as number });
     await transaction.insertLater(
       'verdict',
@@ -189,7 +228,6 @@ export class MessageStore {
       transaction,
       items.flatMap((item) => item.rows.changes(owned(item).message_id)),
     );
-    return ids;
   }
 
   /** Ids by digest, and the bytes that were added. */
