@@ -49,8 +49,19 @@ export interface DeliverySteps {
   complete(): Promise<void>;
 }
 
-/** Holds the last piece back until `complete` has been written down. */
-async function* completing(source: AsyncIterable<Buffer>, complete: () => Promise<void>): AsyncGenerator<Buffer> {
+/** Holds the last piece back until `complete` has been written down; a small message is all in one piece, which is one write. */
+async function* completing(
+  source: AsyncIterable<Buffer>,
+  complete: () => Promise<void>,
+  small: boolean,
+): AsyncGenerator<Buffer> {
+  if (small) {
+    const pieces: Buffer[] = [];
+    for await (const piece of source) pieces.push(piece);
+    await complete();
+    yield Buffer.concat(pieces);
+    return;
+  }
   let last: Buffer | undefined;
   for await (const piece of source) {
     if (last) yield last;
@@ -154,12 +165,13 @@ export class MessageDelivery {
     { begin, complete }: DeliverySteps,
     open: () => AsyncIterable<Buffer>,
   ): Promise<RecipientResult> {
+    const small = size <= SMALL_BYTES;
     const [result] = await this.relay.send({
       envelope: { from: sending.envelopeFrom, to: [sending.address] },
       size,
       ...(eightBit === undefined ? {} : { eightBit }),
-      begin: () => begin(size <= SMALL_BYTES),
-      open: () => completing(open(), complete),
+      begin: () => begin(small),
+      open: () => completing(open(), complete, small),
     });
     if (!result) throw new Error('The relay part gave no result.');
     return result;
