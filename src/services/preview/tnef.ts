@@ -42,7 +42,10 @@ const SIZES: Readonly<Record<number, number>> = {
 };
 const VARIABLE = new Set([0x0d, 0x1e, 0x1f, 0x102]);
 
-/** Reads little-endian values from left to right; a read behind the end throws RangeError, which ends the reading. */
+/** A value ends behind the end of what holds it. */
+class CutOffError extends Error {}
+
+/** Reads little-endian values from left to right; a read behind the end throws {@link CutOffError}, which ends the reading. */
 class Reader {
   at = 0;
 
@@ -57,13 +60,13 @@ class Reader {
 
   take(length: number): Buffer {
     const start = this.skip(length);
-    if (this.at > this.bytes.length) throw new RangeError('The value ends behind its end.');
     return this.bytes.subarray(start, this.at);
   }
 
   private skip(length: number): number {
     const start = this.at;
     this.at += length;
+    if (this.at > this.bytes.length) throw new CutOffError('The value ends behind the end.');
     return start;
   }
 }
@@ -126,7 +129,7 @@ export function readTnef(bytes: Buffer): TnefContent | null {
     }
   } catch (error) {
     // Cut or damaged: what was read so far is what there is.
-    if (!(error instanceof RangeError)) throw error;
+    if (!(error instanceof CutOffError)) throw error;
   }
   return {
     text: cleanText(text).trim(),
