@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Database, Transaction } from '../../entities/database.js';
 import { UnavailableError } from '../../errors.js';
 import type { Logger } from '../../log.js';
@@ -24,6 +25,9 @@ export interface Change {
   readonly messageId: number | null;
   readonly recipient: number | null;
 }
+
+// While one commit follows the other a look tells of all of this time: fewer looks, and nobody notices the wait.
+const BETWEEN_LOOKS_MS = 10;
 
 /** Most rows that one look at the feed takes; bounds memory after a burst. */
 const BATCH = 1000;
@@ -156,14 +160,14 @@ export class ChangeFeed {
     });
   }
 
-  /** Looks for new changes now; calls while a look is under way are bundled. */
+  /** Looks for new changes now, or as soon as the last look is some milliseconds old; calls until then are bundled. */
   wake(): void {
     if (!this.#looksForChanges) return;
     if (this.#looking) {
       this.#lookAgain = true;
       return;
     }
-    this.#looking = this.#look().finally(() => {
+    this.#looking = Promise.all([this.#look(), setTimeout(BETWEEN_LOOKS_MS)]).then(() => {
       this.#looking = undefined;
       if (this.#lookAgain) {
         this.#lookAgain = false;
