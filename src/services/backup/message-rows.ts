@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { SqlRow } from '../../entities/database.js';
 import { mailboxKey, MAX_ADDRESS_LENGTH } from '../../entities/mailbox-key.js';
 import {
@@ -66,9 +66,7 @@ function statusCode(results: readonly ScanResult[], module: Module): number | nu
 /** The same hand-over has the same key (rule S5): gateway id, recipients and bytes, whatever order and case they come in. */
 export function handOverKey(handOver: HandOver, sha256: string): string {
   const recipients = [...new Set(handOver.verdicts.flatMap((verdict) => verdict.recipients.map(mailboxKey)))].sort();
-  return createHash('sha256')
-    .update(JSON.stringify([handOver.gatewayMessageId, recipients, sha256]))
-    .digest('hex');
+  return hash('sha256', JSON.stringify([handOver.gatewayMessageId, recipients, sha256]), 'hex');
 }
 
 /** Turns a hand-over into rows: one verdict for each group of recipients, each mailbox once with its strictest verdict (rule S4). */

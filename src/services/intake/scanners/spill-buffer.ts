@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MessageTooLargeError } from './hand-over-errors.js';
@@ -28,7 +28,8 @@ const READ_BYTES = 64 * 1024;
 
 /** Takes bytes of unknown length with bounded memory: small contents stay in memory, larger ones go to an unnamed file. */
 export class SpillBuffer {
-  readonly #hash = createHash('sha256');
+  /** Made for the second piece: most messages come in one, which is hashed at once for half of the time. */
+  #hash: ReturnType<typeof createHash> | undefined;
   #chunks: Buffer[] = [];
   #sizeBytes = 0;
   #file: FileHandle | undefined;
@@ -39,7 +40,11 @@ export class SpillBuffer {
   async write(chunk: Buffer): Promise<void> {
     this.#sizeBytes += chunk.length;
     if (this.#sizeBytes > this.limits.limitBytes) throw new MessageTooLargeError(this.limits.limitBytes);
-    this.#hash.update(chunk);
+    const isAlone = !this.#hash && this.#chunks.length === 0 && this.#sizeBytes <= this.limits.memoryBytes;
+    if (!isAlone) {
+      this.#hash ??= this.#chunks.reduce((sum, piece) => sum.update(piece), createHash('sha256'));
+      this.#hash.update(chunk);
+    }
     if (!this.#file && this.#sizeBytes <= this.limits.memoryBytes) {
       this.#chunks.push(chunk);
       return;
@@ -56,7 +61,7 @@ export class SpillBuffer {
     const file = this.#file;
     const chunks = this.#chunks;
     return {
-      sha256: this.#hash.digest('hex'),
+      sha256: this.#hash?.digest('hex') ?? hash('sha256', chunks[0] ?? Buffer.alloc(0), 'hex'),
       sizeBytes,
       open: () => (file ? readPieces(file, sizeBytes) : iterate(chunks)),
       discard: () => this.discard(),
