@@ -180,6 +180,32 @@ describeOnBothDatabases('Storing a message', (location) => {
     }
   });
 
+  it('S1, S5: gives each message of a commit its own bytes, whether they are new, known or shared', async () => {
+    const of = (text: string, recipient: string) =>
+      received(text, handOverOf([recipient]), Buffer.from(`Subject: ${text}\r\n\r\n${text}`));
+    const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].flatMap((letter) =>
+      ['anna@example.com', 'boris@example.com'].map((recipient) => of(`Neighbour ${letter}`, recipient)),
+    );
+    const [known] = all;
+    if (known) await test.app.services.store.store(known);
+    const fresh = Array.from({ length: 12 }, (_, number) => of(`New neighbour ${number}`, 'anna@example.com'));
+    // At first something is known, then nothing, so that the last ones are stored without looking.
+    const sent = [...all, ...all, ...fresh];
+    const outcomes = [];
+    for (const part of [sent.slice(0, 32), ...fresh.slice(0, 4).map((each) => [each]), fresh.slice(4)])
+      outcomes.push(...(await Promise.all(part.map((each) => test.app.services.store.store(each)))));
+    expect(outcomes.filter(({ created }) => created)).toHaveLength(all.length - 1 + fresh.length);
+    for (const [index, { messageId }] of outcomes.entries()) {
+      const { id, sha256 } = await contentOf(messageId);
+      expect(sha256).toBe(sent[index]?.content.sha256);
+      expect(
+        createHash('sha256')
+          .update(await read(id))
+          .digest('hex'),
+      ).toBe(sha256);
+    }
+  });
+
   it('S5: stores once what two processes take at the same time, and gives both the same ids', async () => {
     const settings = settingsFor(
       test.app.database.kind === 'mysql' ? location() : { kind: 'sqlite', file: '' },
