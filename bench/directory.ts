@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Attribute, Change, Client } from 'ldapts';
 import { createConnection } from 'mysql2/promise';
 import { type MariadbFacts, type SlapdFacts, Services } from '../scripts/services/index.cjs';
-import { createServices } from '../src/create-services.js';
+import { createServices } from '../src/composition/create-services.js';
 import { loadConfig } from '../src/config.js';
 import { Database, type SqlRow } from '../src/entities/database.js';
 import type { LdapConnectionSettings } from '../src/ldap/connection-settings.js';

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createServices } from '../src/create-services.js';
+import { createServices } from '../src/composition/create-services.js';
 import { loadConfig } from '../src/config.js';
 import { Database } from '../src/entities/database.js';
 import { GatewayAction } from '../src/entities/vocabulary.js';

@@ -1,19 +1,19 @@
 import type { Config } from './config.js';
-import { type Backend, createBackend } from './create-backend.js';
-import { createDoors } from './create-doors.js';
-import { createResolvers } from './create-resolvers.js';
-import { type Services, createServices } from './create-services.js';
+import { type Backend, createBackend } from './composition/create-backend.js';
+import { createDoors } from './composition/create-doors.js';
+import { createResolvers } from './composition/create-resolvers.js';
+import { type Services, createServices } from './composition/create-services.js';
 import { Database } from './entities/database.js';
 import type { Logger } from './log.js';
 import { Metrics } from './metrics.js';
-import { databaseLocation } from './places.js';
+import { databaseLocation } from './composition/places.js';
 import { createSchema } from './resolvers/schema.js';
 import { within } from './services/intake/time-limit.js';
 import { deriveLoopMarkKey } from './services/sending/loop-mark.js';
 import { startSending } from './services/sending/start-sending.js';
 import { ensureFirstAdministrator } from './services/session/first-administrator.js';
-import { startIntake } from './start-intake.js';
-import { StartUp } from './start-up.js';
+import { startIntake } from './composition/start-intake.js';
+import { StartUp } from './composition/start-up.js';
 
 /** A running server. */
 export interface App {

@@ -14,14 +14,14 @@ import helmet from 'helmet';
 import proxyAddr from 'proxy-addr';
 import { nameFault } from './entities/database.js';
 import { PublicError, UnavailableError } from './errors.js';
-import { checkCost, extentRule, type OperationLimits } from './limits.js';
+import { checkCost, extentRule, type OperationLimits } from './doors/limits.js';
 import type { Logger } from './log.js';
-import { maskError } from './mask-error.js';
-import type { OriginPolicy } from './origin-policy.js';
+import { maskError } from './doors/mask-error.js';
+import type { OriginPolicy } from './doors/origin-policy.js';
 import { type ContextServices, RequestContext } from './resolvers/context.js';
 import type { Viewer } from './services/session/viewer.js';
 import { refuseUnreadableRequest } from './unreadable-request.js';
-import { type CookiePolicy, sessionCookie, sessionToken } from './session-cookie.js';
+import { type CookiePolicy, sessionCookie, sessionToken } from './doors/session-cookie.js';
 
 /** What the HTTP door needs. */
 export interface HttpOptions {

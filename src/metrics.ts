@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { type Request, type Response, Router } from 'express';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { IntakeOutcome } from './intake-router.js';
+import type { IntakeOutcome } from './doors/intake-router.js';
 import type { Logger } from './log.js';
 import { TOO_SLOW, within } from './services/intake/time-limit.js';
 

@@ -11,19 +11,19 @@ import {
   type Server as GraphQLSocketServer,
 } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
-import type { OperationLimits } from './limits.js';
+import type { OperationLimits } from './doors/limits.js';
 import type { Logger } from './log.js';
-import { maskError } from './mask-error.js';
-import type { OriginPolicy } from './origin-policy.js';
+import { maskError } from './doors/mask-error.js';
+import type { OriginPolicy } from './doors/origin-policy.js';
 import { type ContextServices, RequestContext } from './resolvers/context.js';
 import { ownerOf } from './resolvers/operations/operation-owner.js';
 import type { ChangeFeed } from './services/changes/change-feed.js';
 import type { ChangeFollower } from './services/changes/change-follower.js';
 import { topics } from './services/changes/topics.js';
 import type { Viewer } from './services/session/viewer.js';
-import { type CookiePolicy, sessionToken } from './session-cookie.js';
-import { serveSocket, type SocketExtra } from './serve-socket.js';
-import { refusal, SubscriptionGate, type SubscriptionRequest } from './subscription-gate.js';
+import { type CookiePolicy, sessionToken } from './doors/session-cookie.js';
+import { serveSocket, type SocketExtra } from './doors/serve-socket.js';
+import { refusal, SubscriptionGate, type SubscriptionRequest } from './doors/subscription-gate.js';
 
 /** What the WebSocket door needs. */
 export interface WebSocketOptions {

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Connection, createConnection } from 'mysql2/promise';
-import { createServices } from '../../src/create-services.js';
+import { createServices } from '../../src/composition/create-services.js';
 import { loadConfig } from '../../src/config.js';
 import { ApiTokenScope } from '../../src/entities/api-token.js';
 import { Database } from '../../src/entities/database.js';

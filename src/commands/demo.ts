@@ -10,7 +10,7 @@ import { exampleOrganisation } from '../ldap/embedded/organisation.js';
 import { createLogger } from '../log.js';
 import { readExampleMessages } from '../services/intake/example-messages.js';
 import { MailCatcher } from '../services/sending/mail-catcher.js';
-import type { Services } from '../create-services.js';
+import type { Services } from '../composition/create-services.js';
 import type { Command, CommandSurroundings } from './command.js';
 import { importMessages } from './import.js';
 

@@ -1,4 +1,4 @@
-import type { Services } from '../create-services.js';
+import type { Services } from '../composition/create-services.js';
 import type { LdapConnection } from '../entities/ldap-connection.js';
 import { testConnection } from '../ldap/test-connection.js';
 import { settingsWarnings } from '../ldap/validate-settings.js';

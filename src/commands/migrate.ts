@@ -1,4 +1,4 @@
-import { databaseLocation } from '../places.js';
+import { databaseLocation } from '../composition/places.js';
 import { Database } from '../entities/database.js';
 import type { Command } from './command.js';
 

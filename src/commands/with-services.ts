@@ -1,5 +1,5 @@
-import { createServices, type Services } from '../create-services.js';
-import { databaseLocation } from '../places.js';
+import { createServices, type Services } from '../composition/create-services.js';
+import { databaseLocation } from '../composition/places.js';
 import { Database } from '../entities/database.js';
 import type { CommandSurroundings } from './command.js';
 

@@ -75,17 +75,7 @@ describe('The sources', () => {
     ldap: ['ldap', 'entities/mailbox-key.ts'],
     services: ['services', 'entities', 'ldap'],
     resolvers: ['resolvers', 'services', 'entities', 'ldap'],
-    commands: [
-      'commands',
-      'resolvers',
-      'services',
-      'entities',
-      'ldap',
-      'app.ts',
-      'config.ts',
-      'create-services.ts',
-      'places.ts',
-    ],
+    commands: ['commands', 'resolvers', 'services', 'entities', 'ldap', 'app.ts', 'config.ts', 'composition'],
   };
   const FREE = ['errors.ts', 'log.ts', 'secret-box.ts'];
 

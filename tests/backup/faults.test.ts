@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { databaseLocation } from '../../src/places.js';
+import { databaseLocation } from '../../src/composition/places.js';
 import { loadConfig } from '../../src/config.js';
 import { Database } from '../../src/entities/database.js';
 import { ContentStore } from '../../src/services/backup/content-store.js';

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { loadConfig } from '../../src/config.js';
-import { createServices, type Services } from '../../src/create-services.js';
+import { createServices, type Services } from '../../src/composition/create-services.js';
 import { Database } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';
 import { removeMessages } from '../../src/services/backup/remove-messages.js';

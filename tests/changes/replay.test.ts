@@ -1,5 +1,5 @@
-import { createServices, type Services } from '../../src/create-services.js';
-import { databaseLocation } from '../../src/places.js';
+import { createServices, type Services } from '../../src/composition/create-services.js';
+import { databaseLocation } from '../../src/composition/places.js';
 import { Database } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';
 import { PersonalAccessPolicy } from '../../src/services/access/personal-access.js';

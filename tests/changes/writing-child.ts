@@ -1,6 +1,6 @@
 import 'reflect-metadata';
-import { createServices } from '../../src/create-services.js';
-import { databaseLocation } from '../../src/places.js';
+import { createServices } from '../../src/composition/create-services.js';
+import { databaseLocation } from '../../src/composition/places.js';
 import { loadConfig } from '../../src/config.js';
 import { Database } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';

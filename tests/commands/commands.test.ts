@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { databaseLocation } from '../../src/places.js';
+import { databaseLocation } from '../../src/composition/places.js';
 import { describeSettings, loadConfig } from '../../src/config.js';
 import { Database } from '../../src/entities/database.js';
 import { ContentStore } from '../../src/services/backup/content-store.js';

@@ -1,6 +1,6 @@
 import type { SqlRow } from '../../src/entities/database.js';
 import { newGuid } from '../../src/ldap/embedded/entry-store.js';
-import { createServices } from '../../src/create-services.js';
+import { createServices } from '../../src/composition/create-services.js';
 import { createLogger } from '../../src/log.js';
 import { SynchronisationKind, SynchronisationStatus } from '../../src/services/directory/synchronisation-state.js';
 import { startTestApp, TEST_AUTHOR, type TestApp } from '../support/app.js';

@@ -7,7 +7,7 @@ import express, { type Response } from 'express';
 import { buildSchema } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
-import { explorerRouter } from '../../src/explorer.js';
+import { explorerRouter } from '../../src/doors/explorer.js';
 
 /** The part of the API that the explorer itself relies on, with the names of the product's schema. */
 const schema = buildSchema(/* GraphQL */ `

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServices, type Services } from '../../src/create-services.js';
+import { createServices, type Services } from '../../src/composition/create-services.js';
 import { loadConfig } from '../../src/config.js';
 import { Database, type DatabaseLocation, skipsLocked } from '../../src/entities/database.js';
 import { DeliveryFormat } from '../../src/entities/delivery-format.js';

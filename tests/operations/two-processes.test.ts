@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createServices } from '../../src/create-services.js';
+import { createServices } from '../../src/composition/create-services.js';
 import { loadConfig } from '../../src/config.js';
 import { Database, type DatabaseLocation } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';

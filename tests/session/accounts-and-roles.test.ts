@@ -1,4 +1,4 @@
-import { createServices } from '../../src/create-services.js';
+import { createServices } from '../../src/composition/create-services.js';
 import { Database } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';
 import { SignInThrottle } from '../../src/services/session/sign-in-throttle.js';

@@ -1,4 +1,4 @@
-import { databaseLocation } from '../../src/places.js';
+import { databaseLocation } from '../../src/composition/places.js';
 import { Database, type DatabaseLocation } from '../../src/entities/database.js';
 import { createLogger } from '../../src/log.js';
 import { RoleSubjectKind } from '../../src/entities/role-assignment.js';

@@ -1,4 +1,4 @@
-import type { Services } from '../../src/create-services.js';
+import type { Services } from '../../src/composition/create-services.js';
 import { Account } from '../../src/entities/account.js';
 import type { Database } from '../../src/entities/database.js';
 import { Role } from '../../src/entities/role.js';

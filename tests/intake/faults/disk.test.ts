@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../../src/config.js';
-import { createServices } from '../../../src/create-services.js';
+import { createServices } from '../../../src/composition/create-services.js';
 import { ApiTokenScope } from '../../../src/entities/api-token.js';
 import { Database } from '../../../src/entities/database.js';
 import { createLogger } from '../../../src/log.js';

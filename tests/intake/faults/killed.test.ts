@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Database } from '../../../src/entities/database.js';
-import { createServices } from '../../../src/create-services.js';
+import { createServices } from '../../../src/composition/create-services.js';
 import { loadConfig } from '../../../src/config.js';
 import { createLogger } from '../../../src/log.js';
 import { ApiTokenScope } from '../../../src/entities/api-token.js';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { CloseCode, type Server } from 'graphql-ws';
 import type { WebSocket } from 'ws';
-import type { Logger } from './log.js';
+import type { Logger } from '../log.js';
 
 /** What graphql-ws hands on with each call: the socket and the request that opened it. */
 export interface SocketExtra {

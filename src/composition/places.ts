@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config } from './config.js';
-import type { DatabaseLocation } from './entities/database.js';
-import { LMTP_DEFAULTS, type LmtpListenerSettings } from './services/intake/lmtp-settings.js';
-import type { SpoolSettings } from './services/intake/spool-settings.js';
-import { RELAY_DEFAULTS, type RelaySettings } from './services/sending/relay-settings.js';
+import type { Config } from '../config.js';
+import type { DatabaseLocation } from '../entities/database.js';
+import { LMTP_DEFAULTS, type LmtpListenerSettings } from '../services/intake/lmtp-settings.js';
+import type { SpoolSettings } from '../services/intake/spool-settings.js';
+import { RELAY_DEFAULTS, type RelaySettings } from '../services/sending/relay-settings.js';
 
 const SPOOL_LEASE_MS = 30_000;
 

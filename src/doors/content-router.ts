@@ -2,20 +2,20 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import { readByteRange, sliceBytes } from './byte-range.js';
-import type { Database } from './entities/database.js';
-import { Permission } from './entities/permission.js';
-import type { Logger } from './log.js';
-import { type AuditEvent, recordAudit } from './services/audit/audit-log.js';
-import type { ContentLinks, LinkTarget } from './services/access/content-links.js';
-import { messageCapabilities } from './services/access/message-capabilities.js';
-import type { PersonalAccessPolicy } from './services/access/personal-access.js';
-import type { GlobalMessages, StoredMessage } from './services/backup/global-messages.js';
-import type { MessageContents, ReadablePreview } from './services/backup/message-contents.js';
-import type { PersonalMessages } from './services/backup/personal-messages.js';
-import { PREVIEW_CONTENT_SECURITY_POLICY } from './services/preview/html-document.js';
-import type { RenderedPreview } from './services/preview/preview-renderer.js';
-import type { SessionStore } from './services/session/session-store.js';
-import { auditActor, type Viewer } from './services/session/viewer.js';
+import type { Database } from '../entities/database.js';
+import { Permission } from '../entities/permission.js';
+import type { Logger } from '../log.js';
+import { type AuditEvent, recordAudit } from '../services/audit/audit-log.js';
+import type { ContentLinks, LinkTarget } from '../services/access/content-links.js';
+import { messageCapabilities } from '../services/access/message-capabilities.js';
+import type { PersonalAccessPolicy } from '../services/access/personal-access.js';
+import type { GlobalMessages, StoredMessage } from '../services/backup/global-messages.js';
+import type { MessageContents, ReadablePreview } from '../services/backup/message-contents.js';
+import type { PersonalMessages } from '../services/backup/personal-messages.js';
+import { PREVIEW_CONTENT_SECURITY_POLICY } from '../services/preview/html-document.js';
+import type { RenderedPreview } from '../services/preview/preview-renderer.js';
+import type { SessionStore } from '../services/session/session-store.js';
+import { auditActor, type Viewer } from '../services/session/viewer.js';
 
 /** What serving contents needs. */
 export interface ContentRouterOptions {

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import express, { type Response, Router } from 'express';
 
 /** Where the build puts the bundle; the same place seen from src/ and from dist/. */
-const BUNDLE_DIRECTORY = join(__dirname, '..', 'dist', 'explorer');
+const BUNDLE_DIRECTORY = join(__dirname, '..', '..', 'dist', 'explorer');
 
 const ONE_YEAR_SECONDS = 365 * 24 * 60 * 60;
 const HASHED_NAME = /-[A-Z0-9]{8}\.(?:js|css)(?:\.gz)?$/;

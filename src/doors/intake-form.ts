@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import busboy from 'busboy';
 import type { Request } from 'express';
-import { BadInputError } from './errors.js';
-import { readHandOverMetadata } from './services/intake/hand-over-metadata.js';
-import type { Acceptance, Intake } from './services/intake/intake.js';
+import { BadInputError } from '../errors.js';
+import { readHandOverMetadata } from '../services/intake/hand-over-metadata.js';
+import type { Acceptance, Intake } from '../services/intake/intake.js';
 
 // A list of 50,000 recipients fits; more is no metadata.
 const METADATA_LIMIT_BYTES = 8 * 1024 * 1024;

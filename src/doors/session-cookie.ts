@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Response } from 'express';
-import type { SessionCookie } from './resolvers/context.js';
+import type { SessionCookie } from '../resolvers/context.js';
 
 /** How the session cookie is named and guarded; `secure` where clients come over https. */
 export interface CookiePolicy {

@@ -1,18 +1,18 @@
 import type { Router } from 'express';
 import type { GraphQLSchema } from 'graphql';
-import type { Config } from './config.js';
-import { ContentRouter } from './content-router.js';
+import type { Config } from '../config.js';
+import { ContentRouter } from '../doors/content-router.js';
 import type { Backend } from './create-backend.js';
 import type { Services } from './create-services.js';
-import type { Database } from './entities/database.js';
-import { explorerRouter } from './explorer.js';
-import { HttpDoor } from './http.js';
-import type { Logger } from './log.js';
-import type { Metrics } from './metrics.js';
-import { OriginPolicy } from './origin-policy.js';
-import type { SpoolState } from './services/intake/spool-settings.js';
+import type { Database } from '../entities/database.js';
+import { explorerRouter } from '../doors/explorer.js';
+import { HttpDoor } from '../http.js';
+import type { Logger } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import { OriginPolicy } from '../doors/origin-policy.js';
+import type { SpoolState } from '../services/intake/spool-settings.js';
 import type { RunningIntake } from './start-intake.js';
-import { WebSocketDoor } from './websocket.js';
+import { WebSocketDoor } from '../websocket.js';
 
 const GRAPHQL_PATH = '/graphql';
 

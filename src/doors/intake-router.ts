@@ -1,19 +1,19 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import { ApiTokenScope } from './entities/api-token.js';
-import { nameFault } from './entities/database.js';
-import { BadInputError, PublicError } from './errors.js';
+import { ApiTokenScope } from '../entities/api-token.js';
+import { nameFault } from '../entities/database.js';
+import { BadInputError, PublicError } from '../errors.js';
 import { receiveForm } from './intake-form.js';
-import type { Logger } from './log.js';
+import type { Logger } from '../log.js';
 import { discardRestOfBody } from './rest-of-body.js';
-import { readHandOverMetadata } from './services/intake/hand-over-metadata.js';
-import type { Acceptance, Intake } from './services/intake/intake.js';
-import type { PeerRate } from './services/intake/peer-rate.js';
-import { isTemporary } from './services/intake/scanners/hand-over-errors.js';
-import { rspamdHandOver } from './services/intake/scanners/rspamd-hand-over.js';
-import { readRspamdRequest, type RspamdRequestLimits } from './services/intake/scanners/rspamd-request.js';
-import type { VerdictMapping } from './services/intake/scanners/verdict-mapping.js';
-import { IntakeBusyError } from './services/intake/intake-gate.js';
-import type { IntakeTokens } from './services/intake/intake-tokens.js';
+import { readHandOverMetadata } from '../services/intake/hand-over-metadata.js';
+import type { Acceptance, Intake } from '../services/intake/intake.js';
+import type { PeerRate } from '../services/intake/peer-rate.js';
+import { isTemporary } from '../services/intake/scanners/hand-over-errors.js';
+import { rspamdHandOver } from '../services/intake/scanners/rspamd-hand-over.js';
+import { readRspamdRequest, type RspamdRequestLimits } from '../services/intake/scanners/rspamd-request.js';
+import type { VerdictMapping } from '../services/intake/scanners/verdict-mapping.js';
+import { IntakeBusyError } from '../services/intake/intake-gate.js';
+import type { IntakeTokens } from '../services/intake/intake-tokens.js';
 
 /** Header that carries the metadata beside a raw message. */
 export const METADATA_HEADER = 'x-mailkeep-metadata';

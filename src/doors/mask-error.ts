@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
-import { nameFault } from './entities/database.js';
-import { PublicError } from './errors.js';
-import type { Logger } from './log.js';
+import { nameFault } from '../entities/database.js';
+import { PublicError } from '../errors.js';
+import type { Logger } from '../log.js';
 
 // Codes that graphql-js, Apollo and our limits give to what a client did wrong; their messages speak of the document only.
 const CLIENT_CODES = new Set([

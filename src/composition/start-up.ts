@@ -1,4 +1,4 @@
-import type { Logger } from './log.js';
+import type { Logger } from '../log.js';
 
 const FIRST_PAUSE_MS = 250;
 // Short enough that people hardly wait for it once the database is back.

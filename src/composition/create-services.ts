@@ -1,18 +1,18 @@
 import { join } from 'node:path';
-import type { Config } from './config.js';
-import type { Database } from './entities/database.js';
-import type { Logger } from './log.js';
-import { loadSecretKey, SecretBox } from './secret-box.js';
-import { ContentStore } from './services/backup/content-store.js';
-import { MessageStore } from './services/backup/message-store.js';
-import { ChangeFeed } from './services/changes/change-feed.js';
-import { LdapConnections } from './services/directory/connections.js';
-import { DirectorySynchronisation } from './services/directory/synchronisation.js';
-import { Intake } from './services/intake/intake.js';
-import { ApiTokens } from './services/session/api-tokens.js';
-import { PasswordHasher } from './services/session/password-hasher.js';
-import { BackupSettingsService } from './services/settings/backup-settings-service.js';
-import { PersonalBackupSettingsService } from './services/settings/personal-backup-settings-service.js';
+import type { Config } from '../config.js';
+import type { Database } from '../entities/database.js';
+import type { Logger } from '../log.js';
+import { loadSecretKey, SecretBox } from '../secret-box.js';
+import { ContentStore } from '../services/backup/content-store.js';
+import { MessageStore } from '../services/backup/message-store.js';
+import { ChangeFeed } from '../services/changes/change-feed.js';
+import { LdapConnections } from '../services/directory/connections.js';
+import { DirectorySynchronisation } from '../services/directory/synchronisation.js';
+import { Intake } from '../services/intake/intake.js';
+import { ApiTokens } from '../services/session/api-tokens.js';
+import { PasswordHasher } from '../services/session/password-hasher.js';
+import { BackupSettingsService } from '../services/settings/backup-settings-service.js';
+import { PersonalBackupSettingsService } from '../services/settings/personal-backup-settings-service.js';
 
 /** The services that both the server and the operator's commands stand on; nothing is asked of the database yet. */
 export function createServices(config: Config, log: Logger, database: Database) {
