@@ -20,7 +20,7 @@ import { maskError } from './doors/mask-error.js';
 import type { OriginPolicy } from './doors/origin-policy.js';
 import { type ContextServices, RequestContext } from './resolvers/context.js';
 import type { Viewer } from './services/session/viewer.js';
-import { refuseUnreadableRequest } from './unreadable-request.js';
+import { refuseUnreadableRequest } from './doors/unreadable-request.js';
 import { type CookiePolicy, sessionCookie, sessionToken } from './doors/session-cookie.js';
 
 /** What the HTTP door needs. */
