@@ -9,6 +9,7 @@ import {
   skipsLocked,
 } from './data-sources.js';
 import { migrations } from './migrations/index.js';
+import { marksFor } from './marks-for.js';
 
 export type { DatabaseLocation };
 
@@ -82,7 +83,7 @@ const selectByKey = (
   key: string,
   columns: string,
 ): [sql: string, values: SqlValue[]] => [
-  `SELECT ${columns} FROM ${table} WHERE ${key} IN (${rows.map(() => '?').join(', ')})`,
+  `SELECT ${columns} FROM ${table} WHERE ${key} IN (${marksFor(rows)})`,
   rows.map((row) => row[key] ?? null),
 ];
 

@@ -1,4 +1,5 @@
 import type { Database } from '../entities/database.js';
+import { marksFor } from '../entities/marks-for.js';
 import type { Logger } from '../log.js';
 import type { AuditEntries } from './audit/audit-entries.js';
 import type { ChangeFeed } from './changes/change-feed.js';
@@ -72,7 +73,7 @@ export class Upkeep {
       if (rows.length === 0) return;
       await this.database.transaction((transaction) =>
         transaction.run(
-          `DELETE FROM ${table} WHERE id IN (${rows.map(() => '?').join(', ')})`,
+          `DELETE FROM ${table} WHERE id IN (${marksFor(rows)})`,
           rows.map(({ id }) => id),
         ),
       );

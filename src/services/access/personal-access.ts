@@ -1,5 +1,6 @@
 import type { Database } from '../../entities/database.js';
 import type { DeliveryFormat } from '../../entities/delivery-format.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { topics } from '../changes/topics.js';
 import { gather } from '../gather.js';
 
@@ -83,8 +84,6 @@ interface SectionRow {
 
 // People that are looked up in one statement.
 const GATHERED = 250;
-
-const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 // One statement for everything that stands in single rows: switches, the people, and their domains' delegation. There is
 // a row even when nobody of them is known, for the switches.

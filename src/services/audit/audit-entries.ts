@@ -1,5 +1,6 @@
 import { isAscii } from '../../entities/ascii.js';
 import type { Database, SqlValue } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { AuditEvent, AuditOutcome } from './audit-log.js';
 import { type Page, type PageOf, pageOf } from '../backup/message-order.js';
 
@@ -84,7 +85,7 @@ export class AuditEntries {
       if (rows.length === 0) return removed;
       removed += await this.database.transaction((transaction) =>
         transaction.run(
-          `DELETE FROM audit_entry WHERE id IN (${rows.map(() => '?').join(', ')})`,
+          `DELETE FROM audit_entry WHERE id IN (${marksFor(rows)})`,
           rows.map(({ id }) => id),
         ),
       );

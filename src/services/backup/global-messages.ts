@@ -6,6 +6,7 @@ import {
   type RecipientKind,
   type ScanResult,
 } from '../../entities/vocabulary.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { type BackupFilter, globalFilterSql } from './message-filter.js';
 import { ORDER_COLUMNS, type Page, type PageOf, pageOf, pageSql } from './message-order.js';
 import { Visibility } from './visibility.js';
@@ -66,8 +67,6 @@ const MESSAGE = `
   m.sender_ip AS senderIp, m.subject, m.subject_key AS subjectKey, m.size_bytes AS sizeBytes,
   m.gateway_message_id AS gatewayMessageId, m.smtp_message_id AS smtpMessageId, m.node, m.action,
   m.detected_by AS detectedBits, m.attachments, m.has_html AS hasHtml, m.sent_at AS sentAt`;
-
-const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 /** Reads all messages of Backup, for viewers with the permission BACKUP_VIEW. */
 export class GlobalMessages {

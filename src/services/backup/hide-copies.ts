@@ -1,4 +1,5 @@
 import type { Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { MailboxKind, type MailboxSection } from '../access/personal-access.js';
 import type { NewChange } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
@@ -41,13 +42,13 @@ async function change(
   kind: NewChange['kind'],
 ): Promise<NewChange[]> {
   const rows = await transaction.rows<{ position: number; mailbox: string }>(
-    `SELECT position, mailbox FROM recipient WHERE message_id = ? AND mailbox IN (${mailboxKeys.map(() => '?').join(', ')})
+    `SELECT position, mailbox FROM recipient WHERE message_id = ? AND mailbox IN (${marksFor(mailboxKeys)})
         AND visibility IN (${from.join(', ')}) ORDER BY position${transaction.forUpdate}`,
     [messageId, ...mailboxKeys],
   );
   if (rows.length === 0) return [];
   await transaction.run(
-    `UPDATE recipient SET visibility = ${to} WHERE message_id = ? AND position IN (${rows.map(() => '?').join(', ')})`,
+    `UPDATE recipient SET visibility = ${to} WHERE message_id = ? AND position IN (${marksFor(rows)})`,
     [messageId, ...rows.map(({ position }) => position)],
   );
   return [

@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../entities/database.js';
 import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js';
 import type { HandOver } from '../../entities/vocabulary.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import type { MessageSummary } from '../intake/summarise-message.js';
 import { countMessages } from './backup-counters.js';
@@ -275,11 +276,10 @@ export class MessageStore {
   ): Promise<{ messages: Map<string, number>; contents: Map<string, number> }> {
     const keys = [...new Set(batch.map((item) => item.rows.handOverKey))];
     const digests = [...new Set(batch.map((item) => item.received.content.sha256))];
-    const marks = (values: readonly string[]) => values.map(() => '?').join(', ');
     // Contents are locked, so that a deletion of the last other user of the same bytes waits for this transaction.
-    const contents = `SELECT 2 AS kind, id, sha256 AS value FROM content WHERE sha256 IN (${marks(digests)})${transaction.forUpdate}`;
+    const contents = `SELECT 2 AS kind, id, sha256 AS value FROM content WHERE sha256 IN (${marksFor(digests)})${transaction.forUpdate}`;
     const rows = await transaction.rows<{ kind: number; id: number; value: string }>(
-      `SELECT 1 AS kind, id, hand_over_key AS value FROM message WHERE hand_over_key IN (${marks(keys)})
+      `SELECT 1 AS kind, id, hand_over_key AS value FROM message WHERE hand_over_key IN (${marksFor(keys)})
         UNION ALL ${transaction.kind === 'mysql' ? `(${contents})` : contents}`,
       [...keys, ...digests],
     );

@@ -6,6 +6,7 @@ import {
   type ScanResult,
   STATUS_CODES,
 } from '../../entities/vocabulary.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { MailboxKind, type MailboxSection, type PersonalAccess, sectionsOf } from '../access/personal-access.js';
 import type { MessageFacts } from '../access/message-capabilities.js';
 import { gather } from '../gather.js';
@@ -87,8 +88,6 @@ const GATHERED = 100;
 // Who asks for more asks alone, so that no statement passes SQLite's 32,766 parameters.
 const FEW_MESSAGES = 16;
 const FEW_KEYS = 50;
-
-const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 /** Which copies of a section are meant: those that it shows, or those that were deleted from it (rule X5). */
 export type CopyState = 'SHOWN' | 'DELETED';
@@ -223,7 +222,7 @@ function unite(
       )
     : [
         {
-          where: `r.mailbox IN (${section.mailboxKeys.map(() => '?').join(', ')}) AND r.visibility IN (${visibilities.join(', ')})`,
+          where: `r.mailbox IN (${marksFor(section.mailboxKeys)}) AND r.visibility IN (${visibilities.join(', ')})`,
           keys: section.mailboxKeys,
         },
       ];

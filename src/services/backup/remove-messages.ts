@@ -1,4 +1,5 @@
 import type { Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { NewChange } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
 import { type CountedMessage, countMessages } from './backup-counters.js';
@@ -17,8 +18,6 @@ interface MessageRow extends CountedMessage {
   readonly id: number;
   readonly contentId: number;
 }
-
-const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 /** Removes messages for everybody, with the bytes that nothing else uses (rules X4, S7); ids of none are passed over. At most a few hundred at once. */
 export async function removeMessages(transaction: Transaction, ids: readonly number[]): Promise<RemovedMessages> {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { Logger } from '../../log.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import { NEARLY_FULL } from './backup-use.js';
@@ -128,7 +129,7 @@ export class RetentionWorker {
   async #storedBytes(contentIds: readonly number[]): Promise<ReadonlyMap<number, number>> {
     const ids = [...new Set(contentIds)];
     const rows = await this.database.rows<{ id: number; storedBytes: number }>(
-      `SELECT id, stored_bytes AS storedBytes FROM content WHERE id IN (${ids.map(() => '?').join(', ')})`,
+      `SELECT id, stored_bytes AS storedBytes FROM content WHERE id IN (${marksFor(ids)})`,
       ids,
     );
     return new Map(rows.map(({ id, storedBytes }) => [id, storedBytes]));

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Database, Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { UnavailableError } from '../../errors.js';
 import type { Logger } from '../../log.js';
 import type { ChangeCursor } from './change-cursor.js';
@@ -136,7 +137,7 @@ export class ChangeFeed {
   /** Committed changes of some topics behind a place, in order. */
   async read(names: readonly string[], place: number, limit: number): Promise<Change[]> {
     if (names.length === 0) return [];
-    const marks = names.map(() => '?').join(', ');
+    const marks = marksFor(names);
     return this.database.rows<Change>(
       `SELECT ${COLUMNS} FROM change_event WHERE topic IN (${marks}) AND place > ? ORDER BY place LIMIT ${limit}`,
       [...names, place],

@@ -1,4 +1,5 @@
 import type { Database } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { MAX_WORD_LENGTH } from './cache-writer.js';
 
 /** A person or group of the directory, as administrators pick it. */
@@ -98,7 +99,7 @@ export class DirectoryAccounts {
   async find(directoryIds: readonly string[]): Promise<DirectoryAccount[]> {
     if (directoryIds.length === 0) return [];
     const rows = await this.database.rows<AccountRow>(
-      `SELECT ${ACCOUNT} FROM directory_entry e ${CURRENT} WHERE e.directory_id IN (${directoryIds.map(() => '?').join(', ')})`,
+      `SELECT ${ACCOUNT} FROM directory_entry e ${CURRENT} WHERE e.directory_id IN (${marksFor(directoryIds)})`,
       directoryIds,
     );
     return [...new Map(rows.map((row) => [row.directoryId, accountOf(row)])).values()];

@@ -1,4 +1,5 @@
 import type { Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 
 /** The generation of a connection that is read. */
 export interface ReadGeneration {
@@ -23,7 +24,7 @@ export async function inBatches(
   const distinct = [...new Set(values)];
   for (let start = 0; start < distinct.length; start += IN_BATCH) {
     const batch = distinct.slice(start, start + IN_BATCH);
-    await work(batch, batch.map(() => '?').join(', '));
+    await work(batch, marksFor(batch));
   }
 }
 

@@ -2,6 +2,7 @@ import type { Database } from '../../entities/database.js';
 import { DeliveryFormat } from '../../entities/delivery-format.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
 import { ACTION_CODES, GatewayAction } from '../../entities/vocabulary.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { BadInputError } from '../../errors.js';
 import { type BackupFilter, globalFilterSql } from '../backup/message-filter.js';
 import type { BackupSettingsService } from '../settings/backup-settings-service.js';
@@ -151,7 +152,7 @@ export class BackupOperations {
       const present = new Set<number>();
       for (const part of parts(named.flatMap(({ messageId }) => (messageId === null ? [] : [messageId])))) {
         const rows = await this.database.rows<{ id: number }>(
-          `SELECT id FROM message WHERE id IN (${part.map(() => '?').join(', ')})`,
+          `SELECT id FROM message WHERE id IN (${marksFor(part)})`,
           part,
         );
         for (const { id } of rows) present.add(id);
@@ -183,7 +184,7 @@ export class BackupOperations {
     for (const part of parts(messages.flatMap(({ messageId }) => (messageId === null ? [] : [messageId])))) {
       const rows = await this.database.rows<{ messageId: number; address: string }>(
         `SELECT message_id AS messageId, address FROM recipient
-          WHERE message_id IN (${part.map(() => '?').join(', ')}) AND action <> ${ACTION_CODES.indexOf(GatewayAction.SKIP)}
+          WHERE message_id IN (${marksFor(part)}) AND action <> ${ACTION_CODES.indexOf(GatewayAction.SKIP)}
           ORDER BY message_id, position LIMIT ${MAX_OPERATION_DELIVERIES + 1}`,
         part,
       );

@@ -1,4 +1,5 @@
 import type { Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { type DeliveryFacts, isFailure, OperationOutcome, OperationReason, outcomeOf } from './operation.js';
 
 // Positions in one statement.
@@ -50,7 +51,7 @@ export async function cancelItems(transaction: Transaction, operationId: number)
       const part = positions.slice(from, from + AT_ONCE);
       await transaction.run(
         `UPDATE operation_item SET outcome = ?, reason = ?, smtp_answer = ?
-          WHERE operation_id = ? AND position IN (${part.map(() => '?').join(', ')})`,
+          WHERE operation_id = ? AND position IN (${marksFor(part)})`,
         [ending.outcome, ending.reason, ending.smtpAnswer?.slice(0, 1000) ?? null, operationId, ...part],
       );
     }

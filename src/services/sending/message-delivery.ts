@@ -1,5 +1,6 @@
 import type { Database } from '../../entities/database.js';
 import { DeliveryFormat } from '../../entities/delivery-format.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { type ContentStore, unpack } from '../backup/content-store.js';
 import { gather } from '../gather.js';
 import { renderTrace, sendAsIs } from './as-is.js';
@@ -80,7 +81,7 @@ export class MessageDelivery {
               c.deflated, c.bytes
          FROM message m
          LEFT JOIN content_chunk c ON m.size_bytes <= ${SMALL_BYTES} AND c.content_id = m.content_id AND c.position = 0
-        WHERE m.id IN (${distinct.map(() => '?').join(', ')})`,
+        WHERE m.id IN (${marksFor(distinct)})`,
       distinct,
     );
     return new Map(rows.map((row) => [row.id, row]));

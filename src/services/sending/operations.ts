@@ -4,6 +4,7 @@ import type { Database, Transaction } from '../../entities/database.js';
 import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js';
 import type { DeliveryFormat } from '../../entities/delivery-format.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { BadInputError } from '../../errors.js';
 import { recordAudit } from '../audit/audit-log.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
@@ -332,7 +333,7 @@ function requestFacts(items: readonly NewItem[]): Readonly<Record<string, unknow
 /** Ends those operations whose messages all have an outcome, with their audit entries; gives the operations as they are then. */
 export async function finishOperations(transaction: Transaction, ids: readonly number[]): Promise<Operation[]> {
   if (ids.length === 0) return [];
-  const marks = ids.map(() => '?').join(', ');
+  const marks = marksFor(ids);
   const read = async () =>
     (
       await transaction.rows<OperationRow>(`SELECT ${OPERATION_COLUMNS} FROM operation WHERE id IN (${marks})`, ids)

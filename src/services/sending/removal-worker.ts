@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database, Transaction } from '../../entities/database.js';
 import { Permission } from '../../entities/permission.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { Logger } from '../../log.js';
 import { messageCapabilities } from '../access/message-capabilities.js';
 import { hideCopies, restoreCopies } from '../backup/hide-copies.js';
@@ -117,7 +118,7 @@ export class RemovalWorker {
       const positions = items.map(({ position }) => position);
       // Cancelled meanwhile, or done by a process that took over.
       const pending = await transaction.rows<{ position: number }>(
-        `SELECT position FROM operation_item WHERE operation_id = ? AND outcome = 'PENDING' AND position IN (${positions.map(() => '?').join(', ')})`,
+        `SELECT position FROM operation_item WHERE operation_id = ? AND outcome = 'PENDING' AND position IN (${marksFor(positions)})`,
         [operation.id, ...positions],
       );
       const left = items.filter(({ position }) => pending.some((each) => each.position === position));

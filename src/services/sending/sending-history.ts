@@ -1,5 +1,6 @@
 import type { Database } from '../../entities/database.js';
 import type { DeliveryFormat } from '../../entities/delivery-format.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { SendingState } from './operation.js';
 import { isReason } from './operation.js';
 
@@ -60,8 +61,8 @@ export class SendingHistory {
       const rows = await this.database.rows<Row>(
         `SELECT * FROM (
            SELECT ${COLUMNS}, ROW_NUMBER() OVER (PARTITION BY message_id ORDER BY id DESC) AS place FROM sending
-            WHERE message_id IN (${ids.map(() => '?').join(', ')})
-              ${mailboxes ? `AND mailbox IN (${mailboxes.map(() => '?').join(', ') || 'NULL'})` : ''} ${before === null ? '' : 'AND id < ?'}
+            WHERE message_id IN (${marksFor(ids)})
+              ${mailboxes ? `AND mailbox IN (${marksFor(mailboxes) || 'NULL'})` : ''} ${before === null ? '' : 'AND id < ?'}
          ) numbered WHERE place <= ${limit} ORDER BY messageId, place`,
         [...ids, ...(mailboxes ?? []), ...(before === null ? [] : [before])],
       );

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database, Transaction } from '../../entities/database.js';
 import type { DeliveryFormat } from '../../entities/delivery-format.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import { OperationReason, SendingState } from './operation.js';
 import { settleSendings } from './settle-sendings.js';
@@ -48,8 +49,6 @@ const COLUMNS = `id, operation_id AS operationId, position, message_id AS messag
 
 // Lapsed leases that are looked at in one transaction; keeps it short after the crash of a busy process.
 const LAPSED_AT_ONCE = 100;
-
-const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 
 /** The queue in the database, shared by all processes: who takes a row has it for the time of a lease (rule D7). */
 export class SendingQueue {

@@ -1,4 +1,5 @@
 import type { SqlValue, Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { recordAudits } from '../audit/audit-log.js';
 import { Visibility } from '../backup/visibility.js';
 import type { ChangeFeed, NewChange } from '../changes/change-feed.js';
@@ -15,7 +16,6 @@ import { finishOperations } from './operations.js';
 import type { SendingResult } from './sending-queue.js';
 import { updateEach } from './update-each.js';
 
-const marksFor = (values: readonly unknown[]) => values.map(() => '?').join(', ');
 const cut = (text: string | null) => text && text.slice(0, 1000);
 
 interface OperationFacts {

@@ -1,5 +1,6 @@
 import type { Transaction } from '../../entities/database.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { OperationReason } from './operation.js';
 import type { NewDelivery, NewItem } from './operations.js';
 
@@ -22,7 +23,7 @@ export async function withoutUnderWay(transaction: Transaction, items: readonly 
   const underWay = new Set<string>();
   for (let from = 0; from < ids.length; from += AT_ONCE) {
     const part = ids.slice(from, from + AT_ONCE);
-    const marks = part.map(() => '?').join(', ');
+    const marks = marksFor(part);
     await transaction.rows(`SELECT id FROM message WHERE id IN (${marks}) ORDER BY id${transaction.forUpdate}`, part);
     const rows = await transaction.rows<Omit<NewDelivery, 'removeMessageId'> & { messageId: number; removed: number }>(
       `SELECT message_id AS messageId, address, format, remove_message_id AS removed FROM sending

@@ -1,4 +1,5 @@
 import type { SqlValue, Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 
 /** One row to change: its key, and the values of the columns. */
 export interface EachRow {
@@ -35,7 +36,7 @@ export async function updateEach(transaction: Transaction, update: EachUpdate): 
   });
   await transaction.later(
     `UPDATE ${table} SET ${[...assignments, ...(also ? [also] : [])].join(', ')}
-      WHERE ${where ? `${where.sql} AND ` : ''}${key} IN (${rows.map(() => '?').join(', ')})`,
+      WHERE ${where ? `${where.sql} AND ` : ''}${key} IN (${marksFor(rows)})`,
     [...parameters, ...(where?.parameters ?? []), ...rows.map((row) => row.key)],
   );
 }

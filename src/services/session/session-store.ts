@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../entities/database.js';
 import type { Permission } from '../../entities/permission.js';
 import { RoleSubjectKind } from '../../entities/role-assignment.js';
+import { marksFor } from '../../entities/marks-for.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
 import { gather } from '../gather.js';
@@ -136,7 +137,7 @@ export class SessionStore {
   }
 
   async #touchAll(sessionIds: readonly number[]): Promise<void> {
-    const marks = sessionIds.map(() => '?').join(', ');
+    const marks = marksFor(sessionIds);
     await this.database.transaction((transaction) =>
       transaction.run(`UPDATE session SET last_used_at = ? WHERE id IN (${marks})`, [Date.now(), ...sessionIds]),
     );
@@ -148,7 +149,7 @@ export class SessionStore {
     keyOf: (row: SessionRow) => string | number,
   ): Promise<Map<string | number, LiveSession>> {
     const now = Date.now();
-    const marks = values.map(() => '?').join(', ');
+    const marks = marksFor(values);
     const rows = await this.database.rows<SessionRow>(`${LIVE} AND s.${column} IN (${marks})`, [now, now, ...values]);
     const bySession = new Map<string | number, SessionRow[]>();
     for (const row of rows) {

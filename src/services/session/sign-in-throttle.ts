@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Database, Transaction } from '../../entities/database.js';
+import { marksFor } from '../../entities/marks-for.js';
 import { TooManyRequestsError } from '../../errors.js';
 import { ipKey } from '../backup/ip-key.js';
 
@@ -47,7 +48,7 @@ export class SignInThrottle {
       await transaction.run('DELETE FROM sign_in_failure WHERE failed_at < ?', [now - WINDOW_MS]);
       const rows = await transaction.rows<{ subject: string; count: number; oldest: number }>(
         `SELECT subject, count(*) AS count, min(failed_at) AS oldest FROM sign_in_failure
-          WHERE subject IN (${subjects.map(() => '?').join(', ')}) GROUP BY subject`,
+          WHERE subject IN (${marksFor(subjects)}) GROUP BY subject`,
         subjects,
       );
       const full = rows.filter(
