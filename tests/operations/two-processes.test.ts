@@ -14,6 +14,8 @@ import { ScriptedRelay } from '../support/scripted-relay.js';
 import { finished, newKey, request } from './operation-client.js';
 
 const MESSAGES = 120;
+// Before requests were looked for in their order, one of the first rounds failed.
+const ROUNDS = 30;
 
 describeOnBothDatabases('Two processes on one database', (location: () => DatabaseLocation) => {
   const relay = new ScriptedRelay();
@@ -88,6 +90,20 @@ describeOnBothDatabases('Two processes on one database', (location: () => Databa
     expect((await finished(first, ended.id)).done).toBe(MESSAGES);
     expect(relay.received).toHaveLength(MESSAGES);
     expect(counts().size).toBe(MESSAGES);
+  }, 90_000);
+
+  it('D9: know a request that begins in the other one at the same moment, each time', async () => {
+    const [first] = clients as [Client];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const input = { filter: { subject: 'first-0.' }, addresses: ['again@example.com'], idempotencyKey: newKey() };
+      const asked = await Promise.all(
+        [...clients, ...clients].map((client) => request(client, 'sendBackupMessages', input)),
+      );
+      expect(asked.flatMap(({ userErrors }) => userErrors)).toEqual([]);
+      expect(new Set(asked.map(({ operation }) => operation?.id)).size).toBe(1);
+      await finished(first, asked[0]?.operation?.id);
+    }
+    expect(relay.received.filter(({ to }) => to[0] === 'again@example.com')).toHaveLength(ROUNDS);
   }, 90_000);
 
   it('D7: one takes up what the other leaves when it is killed, and tells what may arrive twice', async () => {

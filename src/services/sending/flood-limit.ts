@@ -9,16 +9,20 @@ const DAY_MS = 24 * 60 * 60_000;
  */
 export const MAX_PERSONAL_MESSAGES_A_DAY = 25_000;
 
-/** Throws TOO_MANY_REQUESTS when a person asks for more within a day than anybody needs. */
-export async function refuseFlood(transaction: Transaction, owner: string, asked: number): Promise<void> {
+/** The refusal (TOO_MANY_REQUESTS) of a person who asks for more within a day than anybody needs, if this one does. */
+export async function floodOf(
+  transaction: Transaction,
+  owner: string,
+  asked: number,
+): Promise<TooManyRequestsError | undefined> {
   const now = Date.now();
   const [recent] = await transaction.rows<{ total: number | string | null; firstAtMs: number | null }>(
     'SELECT sum(total) AS total, min(created_at) AS firstAtMs FROM operation WHERE owner = ? AND created_at > ?',
     [owner, now - DAY_MS],
   );
-  if (Number(recent?.total ?? 0) + asked <= MAX_PERSONAL_MESSAGES_A_DAY) return;
+  if (Number(recent?.total ?? 0) + asked <= MAX_PERSONAL_MESSAGES_A_DAY) return undefined;
   const retryAfterSeconds = Math.ceil(((recent?.firstAtMs ?? now) + DAY_MS - now) / 1000);
-  throw new TooManyRequestsError(
+  return new TooManyRequestsError(
     `With this request your operations of 24 hours would name more than ${MAX_PERSONAL_MESSAGES_A_DAY} messages. Ask for fewer, or try again in ${Math.ceil(retryAfterSeconds / 60)} minutes.`,
     retryAfterSeconds,
   );

@@ -26,7 +26,7 @@ import {
   SendingState,
 } from './operation.js';
 import { cancelItems } from './cancel-items.js';
-import { refuseFlood } from './flood-limit.js';
+import { floodOf } from './flood-limit.js';
 import { OPERATION_COLUMNS, operationOf, type OperationRow } from './operation-rows.js';
 import { withoutUnderWay } from './under-way.js';
 
@@ -127,6 +127,9 @@ export class Operations {
    */
   async begin(request: OperationRequest, items: readonly NewItem[]): Promise<Operation> {
     const operation = await this.database.transaction(async (transaction) => {
+      // Looked for in this order: an equal request that commits in between is known, and neither counted nor told as another one.
+      const running = await transaction.rows('SELECT id FROM operation WHERE running_owner = ?', [request.owner.owner]);
+      const flood = request.scope === 'PERSONAL' && (await floodOf(transaction, request.owner.owner, items.length));
       const known = request.idempotencyKey
         ? this.#same(
             request,
@@ -137,11 +140,8 @@ export class Operations {
           )
         : undefined;
       if (known) return known;
-      const [running] = await transaction.rows('SELECT id FROM operation WHERE running_owner = ?', [
-        request.owner.owner,
-      ]);
-      if (running) throw new OperationRunningError();
-      if (request.scope === 'PERSONAL') await refuseFlood(transaction, request.owner.owner, items.length);
+      if (running.length > 0) throw new OperationRunningError();
+      if (flood) throw flood;
       return this.#insert(
         transaction,
         request,
