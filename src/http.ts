@@ -1,23 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { isIP } from 'node:net';
-import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServer } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
   ApolloServerPluginLandingPageDisabled,
 } from '@apollo/server/plugin/disabled';
 import { expressMiddleware } from '@as-integrations/express5';
 import cors from 'cors';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Router } from 'express';
-import { GraphQLError, type GraphQLSchema, OperationTypeNode } from 'graphql';
+import express, { type Express, type RequestHandler, type Router } from 'express';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
 import helmet from 'helmet';
 import proxyAddr from 'proxy-addr';
-import { nameFault } from './entities/database.js';
-import { PublicError, UnavailableError } from './errors.js';
-import { checkCost, extentRule, type OperationLimits } from './doors/limits.js';
+import { UnavailableError } from './errors.js';
+import { costPlugin } from './doors/cost-plugin.js';
+import { extentRule, type OperationLimits } from './doors/limits.js';
 import type { Logger } from './log.js';
 import { maskError } from './doors/mask-error.js';
 import type { OriginPolicy } from './doors/origin-policy.js';
+import { answerError, boundBody, ForeignOriginError, requireJson } from './doors/request-faults.js';
 import { type ContextServices, RequestContext } from './resolvers/context.js';
 import type { Viewer } from './services/session/viewer.js';
 import { refuseUnreadableRequest } from './doors/unreadable-request.js';
@@ -50,8 +51,6 @@ export interface HttpOptions {
 const MAX_HEADER_BYTES = 272 * 1024;
 // Node looks for requests that take too long only so often.
 const LONGEST_CHECK_MS = 5_000;
-// An operation is small; only messages take longer.
-const BODY_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
 /** The HTTP door: GraphQL, intake, the explorer and the health of the process, on one server. */
@@ -221,96 +220,5 @@ export class HttpDoor {
 
   readonly #checkOrigin: RequestHandler = (request, _response, next) => {
     next(this.options.origins.allows(request) ? undefined : new ForeignOriginError());
-  };
-}
-
-/** A web page of another origin tried to use the API. */
-class ForeignOriginError extends PublicError {
-  constructor() {
-    super('FOREIGN_ORIGIN', 'This origin is not allowed. An administrator can list it in the setting allowedOrigins.');
-  }
-}
-
-/** The body is of a type that GraphQL over HTTP does not use; forms and plain texts are what other sites can post without asking. */
-class UnsupportedMediaTypeError extends PublicError {
-  constructor() {
-    super('UNSUPPORTED_MEDIA_TYPE', 'Send the operation as JSON: content-type application/json.');
-  }
-}
-
-const requireJson: RequestHandler = (request, _response, next) => {
-  const typed = request.headers['content-type'] !== undefined;
-  next(
-    request.method === 'POST' && !(typed && request.is('json') !== false) ? new UnsupportedMediaTypeError() : undefined,
-  );
-};
-
-/** Cuts off who sends an operation byte by byte. */
-const boundBody: RequestHandler = (request, _response, next) => {
-  const late = setTimeout(() => request.destroy(), BODY_TIMEOUT_MS);
-  request.once('end', () => clearTimeout(late)).once('close', () => clearTimeout(late));
-  next();
-};
-
-/** Whether body-parser blames the request: its errors carry a status (http-errors). */
-const isClientError = (error: unknown): boolean =>
-  typeof error === 'object' &&
-  error !== null &&
-  'status' in error &&
-  Number(error.status) >= 400 &&
-  Number(error.status) < 500;
-
-function costPlugin(schema: GraphQLSchema, limits: OperationLimits): ApolloServerPlugin<RequestContext> {
-  return {
-    requestDidStart: () =>
-      Promise.resolve({
-        didResolveOperation: ({ document, operation, request }) => {
-          // Executed here it would answer once, with nothing, and look like a fault of ours.
-          if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
-            throw new GraphQLError('Subscriptions run over the WebSocket at this address (graphql-transport-ws).', {
-              extensions: { code: 'BAD_REQUEST', http: { status: 400 } },
-            });
-          }
-          if (operation) asClientError(() => checkCost(schema, limits, document, operation, request.variables ?? {}));
-          return Promise.resolve();
-        },
-      }),
-  };
-}
-
-/** Gives refusals their status: Apollo Server would answer 500 to what a plugin throws, and clients would try again. */
-function asClientError(check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    if (error instanceof GraphQLError) error.extensions['http'] ??= { status: 400 };
-    throw error;
-  }
-}
-
-/** Answers what never reached GraphQL: bodies that are too large or no JSON, and faults. */
-function answerError(log: Logger, bodyLimitBytes: number): ErrorRequestHandler {
-  return (thrown: unknown, _request, response, next) => {
-    if (response.headersSent) return next(thrown);
-    const error = nameFault(thrown);
-    const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined;
-    const [status, code, message] =
-      error instanceof ForeignOriginError
-        ? [403, error.code, error.message]
-        : error instanceof UnsupportedMediaTypeError
-          ? [415, error.code, error.message]
-          : error instanceof PublicError
-            ? [503, error.code, error.message]
-            : type === 'entity.too.large'
-              ? [413, 'BODY_TOO_LARGE', `The request is larger than ${bodyLimitBytes} bytes.`]
-              : isClientError(error)
-                ? [
-                    400,
-                    'BAD_REQUEST',
-                    'The request cannot be read: its body must be JSON in UTF-8, plain or compressed.',
-                  ]
-                : [500, 'INTERNAL_SERVER_ERROR', 'Something went wrong on our side.'];
-    if (status === 500) log.error({ err: error, requestId: response.locals['requestId'] as unknown }, 'internal error');
-    response.status(status).json({ errors: [{ message, extensions: { code } }] });
   };
 }

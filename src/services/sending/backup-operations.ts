@@ -21,9 +21,9 @@ import {
   type NewDelivery,
   type NewItem,
   type OperationRequest,
-  type Operations,
   refuseTooMany,
-} from './operations.js';
+} from './operation-request.js';
+import type { Operations } from './operations.js';
 import type { Relay } from './relay.js';
 import { RelayNotConfiguredError } from './relay-settings.js';
 

@@ -1,10 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { isAscii } from '../../entities/ascii.js';
 import type { Database, Transaction } from '../../entities/database.js';
 import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js';
-import type { DeliveryFormat } from '../../entities/delivery-format.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
-import { marksFor } from '../../entities/marks-for.js';
 import { BadInputError } from '../../errors.js';
 import { recordAudit } from '../audit/audit-log.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
@@ -13,78 +11,24 @@ import { type Page, type PageOf, pageOf } from '../backup/message-order.js';
 import { newMessageId } from './envelope-address.js';
 import {
   IdempotencyKeyReusedError,
-  MAX_OPERATION_MESSAGES,
   type Operation,
   type OperationItem,
   OperationKind,
   OperationOutcome,
-  type OperationOwner,
-  type OperationReason,
   OperationRunningError,
-  type OperationScope,
   OperationState,
   SendingState,
 } from './operation.js';
 import { cancelItems } from './cancel-items.js';
+import { finishOperations } from './finish-operations.js';
 import { floodOf } from './flood-limit.js';
 import { OPERATION_COLUMNS, operationOf, type OperationRow } from './operation-rows.js';
+import { fingerprint, type NewItem, type OperationRequest, requestFacts } from './operation-request.js';
 import { withoutUnderWay } from './under-way.js';
-
-/** A delivery that an operation asks for. */
-export interface NewDelivery {
-  readonly address: string;
-  /** Mailbox key of the copy that it is for, where that came in by another address of the mailbox; else that of `address`. */
-  readonly mailbox?: string;
-  readonly format: DeliveryFormat;
-  readonly removeMessageId: boolean;
-}
-
-/** One message of a new operation: refused at once, or with what is to be done. */
-export interface NewItem {
-  readonly givenId: string;
-  readonly messageId: number | null;
-  readonly recipient: number | null;
-  readonly refusal: OperationReason | null;
-  readonly deliveries?: readonly NewDelivery[];
-}
-
-/** A request as it is recognised again (rule D9). */
-export interface OperationRequest {
-  readonly kind: OperationKind;
-  readonly scope: OperationScope;
-  readonly owner: OperationOwner;
-  /** Null: every request is a new one. */
-  readonly idempotencyKey: string | null;
-  /** What was asked for; a repeated request asks for the same. */
-  readonly input: unknown;
-}
 
 const MAX_KEY_CHARACTERS = 128;
 // Longer ids are none of ours; they are answered as unknown.
 const MAX_ID_CHARACTERS = 255;
-
-/** The ids of a request, each once; throws BadInputError for none and for too many (rule D10). */
-export function distinctIds(ids: readonly string[]): string[] {
-  const distinct = [...new Set(ids)];
-  if (distinct.length === 0) throw new BadInputError('ids', 'ids must name at least one message.');
-  refuseTooMany('ids', distinct.length);
-  return distinct;
-}
-
-/** Refuses operations on more messages than allowed, with their number (rule D10). */
-export function refuseTooMany(field: string, count: number): void {
-  if (count > MAX_OPERATION_MESSAGES)
-    throw new BadInputError(
-      field,
-      `${field} names ${count} messages; at most ${MAX_OPERATION_MESSAGES} are allowed in one operation.`,
-    );
-}
-
-function fingerprint({ kind, scope, input }: OperationRequest): string {
-  return createHash('sha256')
-    .update(JSON.stringify([kind, scope, input]))
-    .digest('hex');
-}
 
 /** Operations on messages: written whole in the transaction of the request, then worked off by whichever process comes first. */
 export class Operations {
@@ -305,55 +249,4 @@ export class Operations {
     if (!operation) throw new Error('The operation vanished while it was written.');
     return operation;
   }
-}
-
-// Each result of a sending has its address in an entry of its own; the request's entry stays readable.
-const AUDITED_ADDRESSES = 1_000;
-
-/** What the audit log keeps of a request: the messages that go ahead, those that were refused by reason, and where to. */
-function requestFacts(items: readonly NewItem[]): Readonly<Record<string, unknown>> {
-  const refused = items.filter(({ refusal }) => refusal !== null);
-  const reasons = [...new Set(refused.map(({ refusal }) => refusal as OperationReason))];
-  const addresses = [...new Set(items.flatMap(({ deliveries }) => (deliveries ?? []).map(({ address }) => address)))];
-  return {
-    messages: items.flatMap(({ messageId, refusal }) => (refusal === null && messageId !== null ? [messageId] : [])),
-    refused: refused.length,
-    // Foreign and unknown messages have no number here: only how many were asked for.
-    refusals: Object.fromEntries(
-      reasons.map((reason) => {
-        const ofReason = refused.filter(({ refusal }) => refusal === reason);
-        return [reason, { count: ofReason.length, messages: ofReason.flatMap(({ messageId }) => messageId ?? []) }];
-      }),
-    ),
-    addresses: addresses.slice(0, AUDITED_ADDRESSES),
-    addressCount: addresses.length,
-  };
-}
-
-/** Ends those operations whose messages all have an outcome, with their audit entries; gives the operations as they are then. */
-export async function finishOperations(transaction: Transaction, ids: readonly number[]): Promise<Operation[]> {
-  if (ids.length === 0) return [];
-  const marks = marksFor(ids);
-  const read = async () =>
-    (
-      await transaction.rows<OperationRow>(`SELECT ${OPERATION_COLUMNS} FROM operation WHERE id IN (${marks})`, ids)
-    ).map(operationOf);
-  const present = await read();
-  const complete = present.filter(({ state, done, total }) => state !== OperationState.FINISHED && done >= total);
-  if (complete.length === 0) return present;
-  for (const operation of complete) {
-    await transaction.run(
-      `UPDATE operation SET state = 'FINISHED', running_owner = NULL, finished_at = ?, started_at = COALESCE(started_at, ?) WHERE id = ?`,
-      [Date.now(), Date.now(), operation.id],
-    );
-    await recordAudit(transaction, {
-      actor: operation.actor,
-      remoteAddress: operation.remoteAddress,
-      event: `${operation.kind}_FINISH`,
-      outcome: operation.failed === 0 ? 'DONE' : 'FAILED',
-      subject: `operation:${operation.publicId}`,
-      details: { total: operation.total, failed: operation.failed, cancelled: operation.cancelled },
-    });
-  }
-  return read();
 }

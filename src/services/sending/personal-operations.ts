@@ -4,7 +4,8 @@ import type { PersonalAccess } from '../access/personal-access.js';
 import { type CopyId, copyIdKey, copyIdOf } from '../backup/copy-id.js';
 import type { CopyState, PersonalCopy, PersonalMessages } from '../backup/personal-messages.js';
 import { type Operation, OperationKind, type OperationOwner, OperationReason } from './operation.js';
-import { distinctIds, type NewItem, type OperationRequest, type Operations } from './operations.js';
+import { distinctIds, type NewItem, type OperationRequest } from './operation-request.js';
+import type { Operations } from './operations.js';
 import type { Relay } from './relay.js';
 import { RelayNotConfiguredError } from './relay-settings.js';
 

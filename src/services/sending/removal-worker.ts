@@ -11,7 +11,7 @@ import type { ChangeFeed, NewChange } from '../changes/change-feed.js';
 import { topics } from '../changes/topics.js';
 import { type Operation, OperationKind, OperationOutcome, OperationReason } from './operation.js';
 import { OPERATION_COLUMNS, operationOf, type OperationRow } from './operation-rows.js';
-import { finishOperations } from './operations.js';
+import { finishOperations } from './finish-operations.js';
 import type { RetainedRights } from './retained-rights.js';
 
 // Messages of one transaction: short locks, visible progress, and changes told in bundles.

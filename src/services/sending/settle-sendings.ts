@@ -12,7 +12,7 @@ import {
   outcomeOf,
   SendingState,
 } from './operation.js';
-import { finishOperations } from './operations.js';
+import { finishOperations } from './finish-operations.js';
 import type { SendingResult } from './sending-queue.js';
 import { updateEach } from './update-each.js';
 

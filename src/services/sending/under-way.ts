@@ -2,7 +2,7 @@ import type { Transaction } from '../../entities/database.js';
 import { mailboxKey } from '../../entities/mailbox-key.js';
 import { marksFor } from '../../entities/marks-for.js';
 import { OperationReason } from './operation.js';
-import type { NewDelivery, NewItem } from './operations.js';
+import type { NewDelivery, NewItem } from './operation-request.js';
 
 // Ids in one statement.
 const AT_ONCE = 500;
