@@ -31,12 +31,8 @@ import {
   TestLdapConnectionInput,
   UpdateLdapConnectionInput,
 } from './ldap-connection-inputs.js';
-import {
-  DelegationIssueType,
-  DirectoryAccountType,
-  DirectoryClashType,
-  LdapConnectionType,
-} from './ldap-connection-type.js';
+import { DelegationIssueType, DirectoryAccountType, DirectoryClashType } from './directory-account-type.js';
+import { LdapConnectionType } from './ldap-connection-type.js';
 
 /** The outcome of creating or changing a connection. */
 @ObjectType({ description: 'The outcome of creating or changing a connection.' })

@@ -1,14 +1,10 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
-import { DateTimeScalar, EmailAddressScalar } from '../../entities/scalars.js';
 import type { LdapConnection as StoredConnection } from '../../entities/ldap-connection.js';
 import type { LdapConnectionSettings } from '../../ldap/connection-settings.js';
 import { settingsWarnings } from '../../ldap/validate-settings.js';
 import type { Schedule as StoredSchedule } from '../../services/directory/schedule.js';
-import {
-  SynchronisationKind,
-  type SynchronisationState,
-  SynchronisationStatus,
-} from '../../services/directory/synchronisation-state.js';
+import type { SynchronisationState } from '../../services/directory/synchronisation-state.js';
+import { Synchronization } from './synchronization-type.js';
 import { AddressAttributes, DirectoryPreset, ScheduleKind, TlsMode } from './directory-enums.js';
 
 /** One directory server. */
@@ -74,109 +70,6 @@ export class Schedule {
 
   @Field(() => String, { nullable: true, description: 'Zone of the IANA database, such as Europe/Berlin.' })
   timeZone?: string;
-}
-
-/** What the cache holds. */
-@ObjectType({ description: 'What the LDAP cache of a connection holds, and what was found in it.' })
-export class SynchronizationCounts {
-  @Field(() => Int, { description: 'People, group mailboxes among them.' })
-  people!: number;
-
-  @Field(() => Int, { description: 'Groups.' })
-  groups!: number;
-
-  @Field(() => Int, { description: 'Contacts.' })
-  contacts!: number;
-
-  @Field(() => Int, { description: 'Mail addresses.' })
-  addresses!: number;
-
-  @Field(() => Int, { description: 'Values of delegation attributes.' })
-  delegations!: number;
-
-  @Field(() => Int, { description: 'Names in delegation attributes of the domain that give nobody access (rule L6).' })
-  unresolved!: number;
-
-  @Field(() => Int, { description: 'Accounts whose names or addresses clash, over all connections (rule V8).' })
-  ambiguous!: number;
-}
-
-/** Why a synchronisation failed. */
-@ObjectType({ description: 'Why a synchronisation failed or was held back.' })
-export class SynchronizationError {
-  @Field({ description: 'Stable word for programs, such as LDAP_BIND_REFUSED or DIRECTORY_SHRUNK.' })
-  code!: string;
-
-  @Field({ description: 'What happened and what to do, in English; no credential.' })
-  message!: string;
-}
-
-/** The last synchronisation. */
-@ObjectType({ description: 'The last synchronisation of a connection, or the one that runs.' })
-export class Synchronization {
-  constructor(
-    private readonly state: SynchronisationState,
-    private readonly next: number | null,
-  ) {}
-
-  @Field(() => SynchronisationStatus, { description: 'How it went.' })
-  get status(): SynchronisationStatus {
-    return this.state.status;
-  }
-
-  @Field(() => SynchronisationKind, {
-    nullable: true,
-    description: 'Whether everything was read; null before the first and while that is open.',
-  })
-  get kind(): SynchronisationKind | null {
-    return this.state.kind;
-  }
-
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it began.' })
-  get startedAt(): number | null {
-    return this.state.startedAtMs;
-  }
-
-  @Field(() => DateTimeScalar, { nullable: true, description: 'When it ended; null while it runs.' })
-  get finishedAt(): number | null {
-    return this.state.finishedAtMs;
-  }
-
-  @Field(() => Int, { nullable: true, description: 'How long it took, in milliseconds.' })
-  get durationMs(): number | null {
-    const { startedAtMs, finishedAtMs } = this.state;
-    return startedAtMs !== null && finishedAtMs !== null ? finishedAtMs - startedAtMs : null;
-  }
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When the cache was last brought up to date; null: never.',
-  })
-  get succeededAt(): number | null {
-    return this.state.succeededAtMs;
-  }
-
-  @Field(() => SynchronizationCounts, {
-    nullable: true,
-    description: 'What the last success found, or what a running pass has read so far.',
-  })
-  get counts(): SynchronizationCounts | null {
-    const { progress, counts } = this.state;
-    return progress ? { ...progress, unresolved: 0, ambiguous: 0 } : counts;
-  }
-
-  @Field(() => SynchronizationError, { nullable: true, description: 'Why it failed; null when it did not.' })
-  get error(): SynchronizationError | null {
-    return this.state.error;
-  }
-
-  @Field(() => DateTimeScalar, {
-    nullable: true,
-    description: 'When the next one is due; null: only by hand, or one is running.',
-  })
-  get nextRunAt(): number | null {
-    return this.state.status === SynchronisationStatus.RUNNING ? null : this.next;
-  }
 }
 
 /** A connection without its credential. */
@@ -298,67 +191,4 @@ export class LdapConnectionType {
   get synchronization(): Synchronization {
     return new Synchronization(this.state, this.connection.nextRunAtMs);
   }
-}
-
-/** A person or group of the directory. */
-@ObjectType('DirectoryAccount', { description: 'A person or group of the directory, from the LDAP cache.' })
-export class DirectoryAccountType {
-  @Field(() => ID, { name: 'id', description: 'Lasting identity in the directory (rule L7).' })
-  directoryId!: string;
-
-  @Field(() => String, { description: 'PERSON or GROUP.' })
-  kind!: string;
-
-  @Field({ description: 'Name for display.' })
-  name!: string;
-
-  @Field(() => String, { nullable: true, description: 'Account name, such as sAMAccountName.' })
-  accountName!: string | null;
-
-  @Field(() => String, { nullable: true, description: 'User principal name.' })
-  userPrincipalName!: string | null;
-
-  @Field(() => EmailAddressScalar, { nullable: true, description: 'Main mail address.' })
-  primaryAddress!: string | null;
-
-  @Field({ description: 'DNS name of the domain.' })
-  domain!: string;
-
-  @Field({ description: 'Whether the account is disabled; group mailboxes usually are.' })
-  disabled!: boolean;
-}
-
-/** Accounts that clash. */
-@ObjectType('DirectoryClash', {
-  description:
-    'A name or address that several accounts or groups have; their personal Backup is not available (rule V8).',
-})
-export class DirectoryClashType {
-  @Field({ description: 'The name or address, folded to lower case.' })
-  value!: string;
-
-  @Field(() => [DirectoryAccountType], { description: 'Everybody who has it.' })
-  accounts!: DirectoryAccountType[];
-}
-
-/** A useless delegation. */
-@ObjectType('DelegationIssue', { description: 'A name in a delegation attribute that gives nobody access (rule L6).' })
-export class DelegationIssueType {
-  @Field({ description: "The group mailbox's name." })
-  mailboxName!: string;
-
-  @Field(() => EmailAddressScalar, { nullable: true, description: "The group mailbox's main address." })
-  mailboxAddress!: string | null;
-
-  @Field({ description: 'The attribute.' })
-  attribute!: string;
-
-  @Field({ description: 'The name in it.' })
-  value!: string;
-
-  @Field({
-    description:
-      'UNKNOWN: nobody has this name. AMBIGUOUS: several have it. NOT_A_PERSON: it is a contact. OTHER_DOMAIN: it is somebody of another domain (rule V9).',
-  })
-  problem!: string;
 }
