@@ -62,13 +62,13 @@ async function measure(
   return total;
 }
 
-/** As much as a preview may hold: 2 MiB of images and half a MiB of text. */
+/** As much as a preview may hold: 1.5 MiB of images and half a MiB of text. */
 function composeLargest(): Buffer {
   const png = Buffer.from(
     'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
     'base64',
   );
-  const image = base64(Buffer.concat([png, Buffer.alloc(1024 * 1024 - 200, 'x')]));
+  const image = base64(Buffer.concat([png, Buffer.alloc(768 * 1024 - 200, 'x')]));
   const html = `<p>${'Some words. '.repeat(40_000)}</p><img src="cid:1"><img src="cid:2">`;
   return Buffer.from(
     `Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n${html}\r\n` +

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { PreviewRenderer } from '../../src/services/preview/preview-renderer.js';
 import { htmlMessage } from './compose-message.js';
 
@@ -21,6 +22,18 @@ describe('PreviewRenderer', () => {
   };
   afterEach(async () => {
     await Promise.all(renderers.splice(0).map((renderer) => renderer.stop()));
+  });
+
+  (process.platform === 'linux' ? it : it.skip)('its workers let the other threads go first', async () => {
+    // First of all, so that no thread of another test ends meanwhile. The nineteenth field, behind a name that may hold blanks (proc(5)).
+    const priorities = () =>
+      readdirSync('/proc/self/task').map((thread) =>
+        Number(readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[16]),
+      );
+    const countPolite = () => priorities().filter((nice) => nice === 10).length;
+    const before = countPolite();
+    await create({ workers: 2 }).warmUp();
+    expect(countPolite() - before).toBe(2);
   });
 
   it('P2, P3: renders text and HTML from one buffer or from pieces alike', async () => {

@@ -45,8 +45,8 @@ export const DEFAULT_LIMITS: PreviewLimits = {
   maxHtmlBytes: 1 * MIB,
   maxElements: 20_000,
   maxElementDepth: 256,
-  maxImageBytes: 2 * MIB,
-  maxAllImagesBytes: 2 * MIB,
+  maxImageBytes: 1.5 * MIB,
+  maxAllImagesBytes: 1.5 * MIB,
   maxTextCharacters: 256 * KIB,
   maxAttachments: 200,
 };

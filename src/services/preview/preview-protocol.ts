@@ -15,8 +15,8 @@ export interface WorkerRequest {
 
 /** From a worker to its renderer. */
 export type WorkerReply =
-  /** Loaded; time is counted from the first request after this. */
-  | { readonly kind: 'ready' }
+  /** Loaded; time is counted from the first request after this. `thread`: for whom the system counts it, if it does. */
+  | { readonly kind: 'ready'; readonly thread: number | null }
   | { readonly kind: 'more' }
   /** Text that is shown instead if what follows breaks a limit; no answer to a request. */
   | { readonly kind: 'fallback'; readonly rendering: Rendering }

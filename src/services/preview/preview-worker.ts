@@ -5,6 +5,7 @@ import { type PreviewLimits } from './limits.js';
 import { type PreviewTask, type WorkerReply, type WorkerRequest } from './preview-protocol.js';
 import { renderHtml } from './render-html.js';
 import { renderText } from './render-text.js';
+import { giveWay } from './thread-share.js';
 
 // Below this size sanitising takes a few milliseconds, and making a text first would double them for nothing.
 const FALLBACK_FROM_BYTES = 16 * 1024;
@@ -53,7 +54,7 @@ function serve(port: NonNullable<typeof parentPort>): void {
       reply({ kind: 'failed', stack: describeFault(error) });
     }
   });
-  reply({ kind: 'ready' });
+  reply({ kind: 'ready', thread: giveWay() });
 }
 
 if (!parentPort) throw new Error('preview-worker runs only as a worker thread.');

@@ -4,6 +4,7 @@ import { type PreviewLimits, type PreviewReason } from './limits.js';
 import { type PreviewTask, type WorkerReply, type WorkerRequest } from './preview-protocol.js';
 import { type MessageDescription } from './describe-message.js';
 import { type Rendering } from './render-text.js';
+import { readCpuMs } from './thread-share.js';
 import { startPreviewWorker } from './worker-file.js';
 
 /** Bytes of a message, whole or as they come. */
@@ -24,7 +25,7 @@ export type JobOutcome =
 export interface WorkerPoolOptions {
   /** Worker threads. */
   readonly workers: number;
-  /** Time that a worker may spend on one message, ms; waiting for its bytes is not counted. */
+  /** Time that a worker may compute for one message, ms; waiting for its bytes, or for a core, is not counted. */
   readonly timeMs: number;
   /** Time more for each MiB of a message, ms: an attachment of hundreds of MiB takes seconds to read through. */
   readonly timePerMiBMs: number;
@@ -39,6 +40,8 @@ export interface WorkerPoolOptions {
 const CHUNK_BYTES = 256 * 1024;
 const MIB = 1024 * 1024;
 const LARGE_CHARACTERS = MIB;
+// A machine that has no core to spare makes a message take so many times longer, and no more.
+const MAX_STRETCH = 5;
 
 async function* slice(source: Buffer): AsyncGenerator<Buffer> {
   for (let start = 0; start < source.length; start += CHUNK_BYTES) yield source.subarray(start, start + CHUNK_BYTES);
@@ -53,6 +56,7 @@ class StoppingError extends UnavailableError {
 /** One thread, started when it is first needed and again after it broke a limit. */
 class PreviewThread {
   private worker: Worker | null = null;
+  private thread: number | null = null;
   private ready: Promise<void> | null = null;
   private receive: (reply: WorkerReply) => void = () => undefined;
   private fail: (reason: PreviewReason, detail: string) => void = () => undefined;
@@ -92,13 +96,13 @@ class PreviewThread {
     const exchange = async (bytes: Buffer, isLast: boolean): Promise<JobOutcome | null> => {
       const copy = new Uint8Array(bytes);
       leftMs += (bytes.length / MIB) * timePerMiBMs;
-      const startedAt = performance.now();
+      const time = this.startClock();
       const reply = await this.ask(
         { bytes: copy, isLast, ...(start && { start }) },
         leftMs,
         (rendering) => (fallback = rendering),
       );
-      leftMs -= performance.now() - startedAt;
+      leftMs -= time().computedMs;
       start = undefined;
       if (this.isClosed) throw new StoppingError();
       if (reply.kind === 'broken') return { ...reply, fallback };
@@ -126,6 +130,17 @@ class PreviewThread {
     }
   }
 
+  /** What the worker has computed since, and how long that took; the same where the system does not count for threads. */
+  private startClock(): () => { computedMs: number; passedMs: number } {
+    const startedAt = performance.now();
+    const cpuMs = readCpuMs(this.thread);
+    return () => {
+      const passedMs = performance.now() - startedAt;
+      const nowMs = cpuMs === null ? null : readCpuMs(this.thread);
+      return { computedMs: cpuMs === null || nowMs === null ? passedMs : nowMs - cpuMs, passedMs };
+    };
+  }
+
   private ask(
     request: WorkerRequest,
     timeMs: number,
@@ -142,13 +157,17 @@ class PreviewThread {
         this.fail = () => undefined;
         resolve(result);
       };
-      const timer = setTimeout(
-        () => {
+      const time = this.startClock();
+      const look = () => {
+        const { computedMs, passedMs } = time();
+        const leftMs = Math.min(timeMs - computedMs, timeMs * MAX_STRETCH - passedMs);
+        if (leftMs > 0) timer = setTimeout(look, Math.max(1, leftMs));
+        else {
           settle({ kind: 'broken', reason: 'TIME_LIMIT', detail: 'The worker was stopped.' });
           void this.discard();
-        },
-        Math.max(1, timeMs),
-      );
+        }
+      };
+      let timer = setTimeout(look, Math.max(1, timeMs));
       this.fail = (reason, detail) => settle({ kind: 'broken', reason, detail });
       this.receive = (reply) => {
         if (reply.kind === 'fallback') onFallback(reply.rendering);
@@ -173,11 +192,14 @@ class PreviewThread {
       env: {},
     });
     this.worker = worker;
+    this.thread = null;
     worker.unref();
     return new Promise((resolve, reject) => {
       worker.on('message', (reply: WorkerReply) => {
-        if (reply.kind === 'ready') resolve();
-        else if (this.worker === worker) this.receive(reply);
+        if (reply.kind === 'ready') {
+          this.thread = reply.thread;
+          resolve();
+        } else if (this.worker === worker) this.receive(reply);
       });
       const lose = (reason: PreviewReason, error: Error) => {
         reject(error);
