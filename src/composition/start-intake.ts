@@ -13,6 +13,7 @@ import { IntakeTokens } from '../services/intake/intake-tokens.js';
 import { LmtpListener } from '../services/intake/lmtp-listener.js';
 import { PeerRate } from '../services/intake/peer-rate.js';
 import { isTemporary } from '../services/intake/scanners/hand-over-errors.js';
+import { removeLeftBehind } from '../services/intake/scanners/spill-buffer.js';
 import { loadVerdictMapping } from '../services/intake/scanners/verdict-mapping.js';
 import { Spool } from '../services/intake/spool.js';
 import { SpoolDrain } from '../services/intake/spool-drain.js';
@@ -68,6 +69,9 @@ export async function startIntake({
     new DurableStore(store, spool, config.intakeStoreLimitMs, log),
     { messageBytes: config.messageLimitBytes, temporaryFolder },
     gate,
+  );
+  await removeLeftBehind(temporaryFolder).catch((error: unknown) =>
+    log.warn({ err: error }, 'temporary files of a killed process stay'),
   );
   const drain = new SpoolDrain(spool, direct, log);
   const mirror = new TokenMirror(tokens, join(config.dataDir, 'intake-tokens.json'), log);

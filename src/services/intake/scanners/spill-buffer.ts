@@ -1,5 +1,5 @@
 import { createHash, hash, randomBytes } from 'node:crypto';
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MessageTooLargeError } from './hand-over-errors.js';
 
@@ -77,12 +77,21 @@ export class SpillBuffer {
   }
 }
 
-/** Opens a file that has lost its name at once, so that a crash leaves nothing behind. */
+const NAME = /^hand-over-[0-9a-f]{24}\.tmp$/;
+
+/** Opens a file that loses its name at once, so that a crash gives its bytes back to the disk. */
 async function openUnnamed(folder: string): Promise<FileHandle> {
   const path = join(folder, `hand-over-${randomBytes(12).toString('hex')}.tmp`);
   const file = await open(path, 'wx+', 0o600);
-  await unlink(path);
+  // A process that starts beside this one may have been quicker.
+  await rm(path, { force: true });
   return file;
+}
+
+/** Removes the files that processes left which were killed before these had lost their names; they hold nothing. */
+export async function removeLeftBehind(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => NAME.test(name));
+  await Promise.all(names.map((name) => rm(join(folder, name), { force: true })));
 }
 
 async function* iterate(chunks: readonly Buffer[]): AsyncGenerator<Buffer> {
