@@ -148,18 +148,19 @@ const INSPECT = `(() => {
   const box = document.documentElement.getBoundingClientRect();
   for (const element of document.querySelectorAll('body *')) {
     const style = getComputedStyle(element);
-    const isOurs = element.matches('.mail, .target, .blocked');
     if (element.namespaceURI !== 'http://www.w3.org/1999/xhtml') tell('foreign', element);
     if (element.closest('a, form, input, button, select, textarea, iframe, object, embed, script, style, link, meta, base, dialog, details'))
       tell('element', element);
     if (element.tabIndex >= 0 || element.isContentEditable) tell('focusable', element);
-    if (!isOurs && style.position !== 'static') tell('position', element);
-    if (!isOurs && style.zIndex !== 'auto') tell('z-index', element);
+    if (style.position !== 'static') tell('position', element);
+    if (style.zIndex !== 'auto') tell('z-index', element);
     if (style.transform !== 'none' || style.animationName !== 'none' || style.filter !== 'none' || style.zoom !== '1') tell('effect', element);
     if (style.backgroundImage !== 'none' || style.listStyleImage !== 'none' || !/^(auto|default)$/.test(style.cursor)) tell('image', element);
     if (/^-/.test(style.marginTop + style.marginLeft + style.textIndent)) tell('negative', element);
     if (!/^(none|open-quote)$/.test(getComputedStyle(element, '::before').content)) tell('inserted', element);
     if (element.matches('.target') && (style.visibility !== 'visible' || parseFloat(style.fontSize) < 10)) tell('hidden target', element);
+    if (element.matches('.target') && element.offsetParent && element.offsetWidth < 100) tell('narrow target', element);
+    if (style.display === 'block' && element.childElementCount > 0 && element.lastElementChild.getBoundingClientRect().bottom > element.getBoundingClientRect().bottom + 1 && !element.querySelector('[style*=float]')) tell('low', element);
     if (element.closest('body > *').getBoundingClientRect().width > box.width) tell('outside', element);
   }
   return found;

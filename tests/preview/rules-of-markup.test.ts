@@ -23,6 +23,7 @@ describe('style attributes', () => {
     ['margin: 0 auto; padding: 1px 2% 3pt 4em', 'margin: 0 auto; padding: 1px 2% 3pt 4em'],
     ['border: 1px solid #ccc', 'border: 1px solid #ccc'],
     ['width: 600px !important; max-width: 100%', 'width: 600px; max-width: 100%'],
+    ['height: 20px; max-height: 0', 'min-height: 20px'],
     ['line-height: 1.4; text-align: CENTER', 'line-height: 1.4; text-align: center'],
     ['c\\6flor: r\\65 d', 'color: red'],
     ['color: red;; ;width:10px;', 'color: red; width: 10px'],
@@ -37,6 +38,14 @@ describe('style attributes', () => {
     ['{color: red}', ''],
     ['', ''],
   ])('%s becomes %s', (style, css) => expect(filterStyle(style).css).toBe(css));
+
+  it.each([
+    ['img', 'height: 20px; max-height: 40px', 'height: 20px; max-height: 40px'],
+    ['td', 'height: 20px', 'height: 20px'],
+    ['td', 'height: 20px; display: block', 'min-height: 20px; display: block'],
+  ])('P4: no box is lower than its content: %s with %s', (element, style, css) =>
+    expect(filterStyle(style, element).css).toBe(css),
+  );
 
   it('P4: what was kept is kept again: the result is its own result', () => {
     for (const style of [
@@ -77,6 +86,12 @@ describe('links', () => {
     ['https://example.com/', 'invoice.zip', 'https://example.com', 1],
     ['mailto:a@example.com?subject=x', 'Write', 'a@example.com', 0],
     ['mailto:a@example.com', 'b@example.com', 'a@example.com', 1],
+    ['mailto:a@example.com', 'https://bank.example/', 'a@example.com', 1],
+    ['mailto:a@mail.example.com', 'www.example.com', 'a@mail.example.com', 0],
+    ['https:evil.example/x', 'x', 'https://evil.example/x', 0],
+    ['http:/\\evil.example', 'bank.example', 'http://evil.example', 1],
+    ['//evil.example/x', 'x', 'https://evil.example/x', 0],
+    ['\\\\evil.example\\x', 'x', 'https://evil.example/x', 0],
     ['tel:+49123', 'Call', '+49123', 0],
     ['javascript:x', 'x', 'javascript:…', 1],
     ['java\nscript:x', 'x', 'javascript:…', 1],
@@ -143,6 +158,75 @@ describe('embedded images', () => {
     const preview = renderHere(mailWithImage(html, PNG, headers), 'HTML');
     expect(preview.content).toContain(`src="data:image/png;base64,${PNG.toString('base64')}"`);
     expect(preview).toMatchObject({ blockedRemoteResources: 0, truncated: false });
+  });
+
+  it('P4: of images with the same name each message shows its own', () => {
+    const other = Buffer.concat([PNG, Buffer.from('other')]);
+    const related = (text: string, image: Buffer) =>
+      mailWithImage(`<p>${text}</p><img src="cid:logo@x">`, image).toString();
+    const content = renderHere(
+      Buffer.from(
+        lines(
+          'Content-Type: multipart/mixed; boundary=m',
+          '',
+          '--m',
+          related('Outer', PNG),
+          '--m',
+          'Content-Type: message/rfc822',
+          '',
+          related('Inner', other),
+          '--m--',
+        ),
+      ),
+      'HTML',
+    ).content;
+    const after = (text: string) => /base64,([^"]*)/.exec(content.slice(content.indexOf(text)))?.[1];
+    expect(after('>Outer')).toBe(PNG.toString('base64'));
+    expect(after('>Inner')).toBe(other.toString('base64'));
+  });
+
+  it('P4: attached photographs do not use up the place of the images in the text', () => {
+    const photo = lines(
+      '--m',
+      'Content-Type: image/jpeg; name=photo.jpg',
+      'Content-Disposition: attachment',
+      'Content-Transfer-Encoding: base64',
+      '',
+      'A'.repeat(DEFAULT_LIMITS.maxAllImagesBytes * 2),
+    );
+    const source = lines(
+      'Content-Type: multipart/mixed; boundary=m',
+      '',
+      photo,
+      '--m',
+      mailWithImage('<img src="cid:logo@x">', PNG).toString(),
+      '--m--',
+    );
+    expect(renderHere(Buffer.from(source), 'HTML')).toMatchObject({
+      mode: 'HTML',
+      truncated: false,
+      content: expect.stringContaining('data:image/png'),
+    });
+  });
+
+  it('P4: the part named by "start" is the text of related parts (RFC 2387)', () => {
+    const source = lines(
+      'Content-Type: multipart/related; boundary=b; type="text/html"; start="<true@x>"',
+      '',
+      '--b',
+      'Content-Type: text/html',
+      'Content-ID: <other@x>',
+      '',
+      'Other',
+      '--b',
+      'Content-Type: text/html',
+      'Content-ID: <true@x>',
+      '',
+      'True',
+      '--b--',
+    );
+    expect(renderHere(Buffer.from(source), 'TEXT').content).toBe('True');
+    expect(renderHere(Buffer.from(source), 'HTML').content).toContain('>True<');
   });
 
   it('P4: what is no image is not shown, whatever it is called', () => {

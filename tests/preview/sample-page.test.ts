@@ -17,7 +17,7 @@ const TYPES: Readonly<Record<string, string>> = {
   'reader.css': 'text/css',
   'reader.js': 'text/javascript',
 };
-const VECTORS_PER_MESSAGE = 60;
+const VECTORS_PER_MESSAGE = 80;
 
 const isThere = existsSync(CHROMIUM);
 const suite = isThere || process.env['REQUIRE_SERVICES'] ? describe : describe.skip;

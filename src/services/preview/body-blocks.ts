@@ -1,5 +1,5 @@
 import { decodeCharset } from './charset.js';
-import { type HeaderField } from './mime-part.js';
+import { findHeader, type HeaderField, stripBrackets } from './mime-part.js';
 import { isReadable, type PartNode, type ReadingPurpose } from './message-tree.js';
 import { describeSpecialPart } from './special-parts.js';
 
@@ -35,7 +35,11 @@ function chooseAlternative(node: PartNode, mode: Mode): PartNode | undefined {
 
 /** RFC 2387: the part named by "start", otherwise the first, is the text; the others belong to it. */
 function chooseRelatedRoot(node: PartNode): PartNode | undefined {
-  const first = node.children[0];
+  const start = stripBrackets(node.part.typeParameters['start'] ?? '');
+  const named = start
+    ? node.children.find(({ part }) => stripBrackets(findHeader(part.headers, 'content-id')) === start)
+    : undefined;
+  const first = named ?? node.children[0];
   if (first && (offers(first, 'text/html') || offers(first, 'text/plain'))) return first;
   return node.children.find((child) => offers(child, 'text/html') || offers(child, 'text/plain')) ?? first;
 }

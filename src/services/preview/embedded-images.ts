@@ -1,7 +1,7 @@
 import { detectFileType } from './file-type.js';
 import { measureImage } from './image-size.js';
 import { type PreviewLimits } from './limits.js';
-import { decodeHeader, findHeader } from './mime-part.js';
+import { decodeHeader, findHeader, stripBrackets } from './mime-part.js';
 import { type PartNode } from './message-tree.js';
 
 /** Formats that browsers draw without running anything; SVG is a document and stays out. */
@@ -17,11 +17,11 @@ function isDrawable(content: Buffer): string | null {
   return size !== null && size.width * size.height <= MAX_PIXELS ? type : null;
 }
 
-const stripBrackets = (id: string) => id.trim().replace(/^<|>$/g, '');
-
 /** The images that came with a message, and the bytes that may still be embedded. */
 export class EmbeddedImages {
-  private readonly byReference = new Map<string, PartNode>();
+  /** Parts by name; attached messages often use the same names as the message around them. */
+  private readonly byReference = new Map<string, PartNode[]>();
+  private reader: PartNode;
   private left: number;
   /** True when an image was left out for its size. */
   isTruncated = false;
@@ -31,7 +31,13 @@ export class EmbeddedImages {
     private readonly limits: Pick<PreviewLimits, 'maxImageBytes' | 'maxAllImagesBytes'>,
   ) {
     this.left = limits.maxAllImagesBytes;
+    this.reader = root;
     this.collect(root);
+  }
+
+  /** Names the part whose addresses are looked up from now on. */
+  readFrom(node: PartNode): void {
+    this.reader = node;
   }
 
   /** True when the message itself carries what this address names. */
@@ -41,7 +47,7 @@ export class EmbeddedImages {
 
   /** A data: address for an image of the message, by its Content-ID (RFC 2392) or Content-Location (RFC 2557); null when there is none to show. */
   embedPart(reference: string): string | null {
-    const node = this.byReference.get(this.normalise(reference));
+    const node = this.nearest(this.byReference.get(this.normalise(reference)) ?? []);
     if (!node) return null;
     if (node.cut) {
       this.isTruncated = true;
@@ -74,11 +80,27 @@ export class EmbeddedImages {
     const { headers } = node.part;
     if (node.content.length > 0 || node.cut) {
       const id = stripBrackets(decodeHeader(findHeader(headers, 'content-id')));
-      if (id) this.byReference.set(`cid:${id}`, node);
+      if (id) this.name(`cid:${id}`, node);
       const location = decodeHeader(findHeader(headers, 'content-location'));
-      if (location) this.byReference.set(location, node);
+      if (location) this.name(location, node);
     }
     for (const child of node.children) this.collect(child);
+  }
+
+  private name(reference: string, node: PartNode): void {
+    const known = this.byReference.get(reference);
+    if (known) known.push(node);
+    else this.byReference.set(reference, [node]);
+  }
+
+  /** Of parts with the same name, the first of those that share the innermost multipart with the reader (RFC 2557, section 5). */
+  private nearest(nodes: readonly PartNode[]): PartNode | undefined {
+    if (nodes.length < 2) return nodes[0];
+    for (let around = this.reader.part.parent; around; around = around.parent) {
+      const inside = nodes.find((node) => node.part.id.startsWith(`${around?.id}.`));
+      if (inside) return inside;
+    }
+    return nodes[0];
   }
 
   private normalise(reference: string): string {

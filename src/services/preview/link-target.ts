@@ -97,6 +97,14 @@ function describeWebAddress(url: URL, text: string): LinkTarget {
   return { shown: cut(address, MAX_SHOWN_CHARACTERS), full: cut(address, MAX_FULL_CHARACTERS), warnings };
 }
 
+/** The mail address, or the web site, that the text of a mail link claims instead of its true one. */
+function findClaimedMailbox(text: string, target: string): string | undefined {
+  const claimed = /[^\s<>@]{1,100}@[^\s<>@]{3,200}/.exec(text.replace(INVISIBLE, ''))?.[0];
+  if (claimed !== undefined) return claimed.toLowerCase() === target.toLowerCase() ? undefined : claimed;
+  const host = target.slice(target.lastIndexOf('@') + 1).toLowerCase();
+  return findClaimedHosts(text).find((each) => !isSameSite(each, host));
+}
+
 /** Describes where a link leads and whether its text says something else. */
 export function describeLink(href: string, text: string): LinkTarget {
   // The URL standard drops tabs and line breaks anywhere, and blanks and controls around the address.
@@ -109,13 +117,11 @@ export function describeLink(href: string, text: string): LinkTarget {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase();
   if (scheme === 'mailto' || scheme === 'tel' || scheme === 'sms') {
     const [target = ''] = clean(address.slice(scheme.length + 1)).split('?');
-    const claimed =
-      scheme === 'mailto' ? /[^\s<>@]{1,100}@[^\s<>@]{3,200}/.exec(text.replace(INVISIBLE, ''))?.[0] : undefined;
-    const isOther = claimed !== undefined && claimed.toLowerCase() !== target.toLowerCase();
+    const claimed = scheme === 'mailto' ? findClaimedMailbox(text, target) : undefined;
     return {
       shown: cut(target, MAX_SHOWN_CHARACTERS),
       full: cut(target, MAX_FULL_CHARACTERS),
-      warnings: isOther ? [`the text says ${cut(claimed, 60)}`] : [],
+      warnings: claimed ? [`the text says ${cut(claimed, 60)}`] : [],
     };
   }
   const isWeb =
@@ -124,7 +130,9 @@ export function describeLink(href: string, text: string): LinkTarget {
     scheme === 'ftp' ||
     address.startsWith('//') ||
     address.startsWith('\\\\');
-  const url = isWeb && URL.canParse(address, 'https://invalid/') ? new URL(address, 'https://invalid/') : null;
+  // "https:host" without slashes leads to that host; with a base of the same scheme it would be a path.
+  const base = scheme ? undefined : 'https://invalid/';
+  const url = isWeb && URL.canParse(address, base) ? new URL(address, base) : null;
   if (url) return describeWebAddress(url, text);
   const plain = clean(address);
   if (isWeb)

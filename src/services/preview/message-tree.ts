@@ -1,7 +1,7 @@
 import { FILE_TYPE_BYTES } from './file-type.js';
 import { type PreviewLimits, type PreviewReason } from './limits.js';
 import { LostPartsFinder } from './lost-parts.js';
-import { type MimePart, type PartSink } from './mime-part.js';
+import { findHeader, type MimePart, type PartSink } from './mime-part.js';
 import { MimeWalker, type PartVisitor, WalkBudget } from './mime-walker.js';
 import { openSigned } from './signed-content.js';
 
@@ -49,6 +49,10 @@ const PROGRAM_TEXTS = new Set([
 ]);
 
 const SHOWN_IMAGES = /^(image\/(png|jpe?g|pjpeg|gif|webp|bmp|x-ms-bmp)|application\/octet-stream)$/;
+
+/** Only what has a name can be shown by one; others must not use up what may be embedded. */
+const isReferable = ({ headers }: MimePart) =>
+  findHeader(headers, 'content-id') !== '' || findHeader(headers, 'content-location') !== '';
 
 // A multipart without a single part shows what stands before its missing delimiter.
 const MAX_PREAMBLE_BYTES = 256 * 1024;
@@ -169,7 +173,7 @@ export class MessageTreeBuilder implements PartVisitor, PartSink {
     }
     if (isReadable(part)) return new ContentSink(node, (bytes) => this.allowText(bytes), true);
     if (isTnef(part)) return new ContentSink(node, (bytes) => this.allowContainer(bytes), false);
-    if (this.purpose === 'HTML' && SHOWN_IMAGES.test(part.type)) {
+    if (this.purpose === 'HTML' && SHOWN_IMAGES.test(part.type) && isReferable(part)) {
       return new ContentSink(node, (bytes) => this.allowImage(node, bytes), true);
     }
     return null;

@@ -55,6 +55,9 @@ export function findHeader(headers: readonly HeaderField[], name: string): strin
   return headers.find((field) => field.name.length === wanted.length && field.name.toLowerCase() === wanted)?.raw ?? '';
 }
 
+/** A Content-ID without its angle brackets (RFC 2392). */
+export const stripBrackets = (id: string) => id.trim().replace(/^<|>$/g, '');
+
 function parseStructured(raw: string): { value: string; params: Readonly<Record<string, string>> } {
   if (!raw) return { value: '', params: {} };
   const { value, params } = libmime.parseHeaderValue(decodeRaw(raw.slice(0, MAX_VALUE_CHARACTERS)));

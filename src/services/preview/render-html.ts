@@ -28,6 +28,7 @@ export function renderHtml(tree: MessageTree, limits: PreviewLimits): Rendering 
   const write = (block: BodyBlock): string => {
     switch (block.kind) {
       case 'html': {
+        images.readFrom(block.node);
         const part = sanitiseHtml(readHtml(block.node), images, limits);
         sanitised.push(part);
         return `<div class="mail">${part.html}</div>`;

@@ -92,15 +92,17 @@ class Sanitiser {
     const kept = filterAttributes(tagName, attributes);
     if (name === 'body') this.keepBodyColours(attributes, kept);
     const { style } = attributes;
-    if (style) this.keepStyle(style, kept);
+    if (style) this.keepStyle(style, kept, name);
     if (kept['bgcolor'] || kept['color']) this.setsColours = true;
     if (name === 'a' && attributes['href'] !== undefined)
       kept['data-link'] = String(this.links.push(attributes['href']) - 1);
     return { tagName, attribs: kept };
   }
 
-  private keepStyle(style: string, kept: Record<string, string>): void {
-    const filtered = filterStyle(style);
+  private keepStyle(style: string, kept: Record<string, string>, element: string): void {
+    const filtered = filterStyle(style, element);
+    // A cell that is made something else would be fixed by this attribute.
+    if (element !== 'img' && /(^|; )display:/.test(filtered.css)) delete kept['height'];
     if (filtered.css) kept['style'] = kept['style'] ? `${kept['style']}; ${filtered.css}` : filtered.css;
     this.setsColours ||= filtered.setsColours;
     this.blocked += filtered.addresses.filter(isRemote).length;
@@ -109,7 +111,7 @@ class Sanitiser {
   private keepBodyColours(attributes: Attributes, kept: Record<string, string>): void {
     const { bgcolor, text } = attributes;
     const declarations = [bgcolor && `background-color: ${bgcolor}`, text && `color: ${text}`].filter(Boolean);
-    if (declarations.length > 0) this.keepStyle(declarations.join(';'), kept);
+    if (declarations.length > 0) this.keepStyle(declarations.join(';'), kept, 'body');
   }
 
   private transformImage(attributes: Attributes): Tag {
@@ -122,7 +124,7 @@ class Sanitiser {
   private replaceImage(attributes: Attributes): Tag {
     const { src = '', alt = '', style } = attributes;
     const kept = filterAttributes('img', attributes);
-    if (style) this.keepStyle(style, kept);
+    if (style) this.keepStyle(style, kept, 'img');
     const address = /^\s*data:/i.test(src) ? this.images.embedData(src.trim()) : this.images.embedPart(src);
     const text = alt.slice(0, MAX_ALTERNATIVE_CHARACTERS).replace(DIRECTION_OVERRIDES, '');
     if (address) return { tagName: 'img', attribs: { ...kept, src: address, alt: text } };

@@ -6,6 +6,7 @@ import { encodings, foreign, forms, pages } from './markup.js';
 import { messages } from './messages.js';
 import { misleadingLinks } from './misleading-links.js';
 import { mutations } from './mutations.js';
+import { published } from './published.js';
 import { handlers, scripts } from './scripts.js';
 import { styleLoads } from './style-loads.js';
 import { styles, styleSheets } from './styles.js';
@@ -30,6 +31,7 @@ export const VECTORS: readonly HostileVector[] = [
   ...mutations,
   ...surfaces,
   ...misleadingLinks,
+  ...published,
   ...messages,
 ];
 
