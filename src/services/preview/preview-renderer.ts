@@ -6,7 +6,7 @@ import { type Rendering } from './render-text.js';
 import { type JobOutcome, type MessageSource, WorkerPool } from './worker-pool.js';
 
 /** Raised whenever the rules of rendering change, so that no cached preview outlives the rules it was made by. */
-export const PREVIEW_RULES_VERSION = 2;
+export const PREVIEW_RULES_VERSION = 3;
 
 /** A message made readable. */
 export type RenderedPreview = Rendering;
