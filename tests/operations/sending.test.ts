@@ -274,6 +274,70 @@ describeOnBothDatabases('Sending', (location: () => DatabaseLocation) => {
     });
   });
 
+  it('D8, V11: tells everybody who sees a message of its cancelled attempt, and nobody else', async () => {
+    await store('given up', ['support@example.com', 'anna@example.com', 'clara@example.com']);
+    const { id } = await messageOf(boris, 'support@example.com', 'given up');
+    relay.script = { rcpt: { 'support@example.com': '450 4.2.1 Later' } };
+    const operation = await send(boris, [id]);
+    const clara = await asPerson(test, 'clara');
+    // Events behind a cursor cannot be missed, however late the server follows.
+    const follow = async (client: Client) => {
+      const { viewer } = await client.ask<{ viewer: { personalBackup: { changeCursor: string } } }>(
+        '{ viewer { personalBackup { changeCursor } } }',
+      );
+      return client.subscribe<{ personalBackupChanged: unknown }>(
+        `subscription ($after: ChangeCursor!) { personalBackupChanged(after: $after) {
+           kind mailbox message { subject sendings { nodes { state by } } } } }`,
+        { after: viewer.personalBackup.changeCursor },
+      );
+    };
+    const [annas, claras] = await Promise.all([anna, clara].map(follow));
+    const { backup } = await admin.ask<{ backup: { changeCursor: string } }>('{ backup { changeCursor } }');
+    const admins = await admin.subscribe<{ backupChanged: unknown }>(
+      `subscription ($after: ChangeCursor!) { backupChanged(after: $after) {
+         kind message { subject sendings { nodes { state } } } } }`,
+      { after: backup.changeCursor },
+    );
+    await request(boris, 'cancelOperation', { id: operation.id });
+    expect(await admins.next()).toEqual({
+      backupChanged: {
+        kind: 'UPDATED',
+        message: { subject: 'given up', sendings: { nodes: [{ state: 'CANCELLED' }] } },
+      },
+    });
+    expect(await annas?.next()).toEqual({
+      personalBackupChanged: {
+        kind: 'UPDATED',
+        mailbox: 'support@example.com',
+        message: { subject: 'given up', sendings: { nodes: [{ state: 'CANCELLED', by: 'ANOTHER_USER' }] } },
+      },
+    });
+    await store('for clara', ['clara@example.com']);
+    expect(await claras?.next()).toMatchObject({ personalBackupChanged: { kind: 'STORED' } });
+    await Promise.all([annas, claras, admins].map((events) => events?.close()));
+  });
+
+  it('D10: an operation of which nothing is left stays what it is when it is cancelled', async () => {
+    await store('over', ['anna@example.com']);
+    const operation = await send(anna, [(await messageOf(anna, 'anna@example.com', 'over')).id]);
+    const { operation: cancelled, userErrors } = await request(anna, 'cancelOperation', { id: operation.id });
+    expect(userErrors).toEqual([]);
+    expect(cancelled).toEqual(operation);
+    expect(cancelled?.cancelled).toBe(false);
+  });
+
+  it('D10: tells the results in the order of the request, also to administrators', async () => {
+    for (const subject of ['ordered1', 'ordered2', 'ordered3']) await store(subject, ['anna@example.com']);
+    const ids = [...(await idsIn(admin, 'ordered')), 'unknown'];
+    for (const order of [ids, ids.toReversed()]) {
+      const input = { ids: order, addresses: ['lab@example.org'], idempotencyKey: newKey() };
+      const { results } = await perform(admin, 'sendBackupMessages', input);
+      expect(results.nodes.map(({ messageId }) => messageId)).toEqual(order);
+    }
+    const { results } = await perform(admin, 'deleteBackupMessages', { ids });
+    expect(results.nodes.map(({ messageId }) => messageId)).toEqual(ids);
+  });
+
   it('D4, D6: sends as is to another address, with the fields that may go taken out', async () => {
     await store('asis', ['anna@example.com']);
     const ids = await idsIn(admin, 'asis');

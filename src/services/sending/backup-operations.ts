@@ -86,7 +86,7 @@ export class BackupOperations {
       scope: 'GLOBAL',
       owner,
       idempotencyKey,
-      input: { ids, filter: selection.filter, ...sending, addresses: [...addresses].sort() },
+      input: { ids: ids && [...ids].sort(), filter: selection.filter, ...sending, addresses: [...addresses].sort() },
     };
     const repeated = await this.operations.repeated(request);
     if (repeated) return repeated;
@@ -121,7 +121,7 @@ export class BackupOperations {
       scope: 'GLOBAL',
       owner,
       idempotencyKey,
-      input: { ids, filter: selection.filter },
+      input: { ids: ids && [...ids].sort(), filter: selection.filter },
     };
     const repeated = await this.operations.repeated(request);
     if (repeated) return repeated;
@@ -198,7 +198,7 @@ export class BackupOperations {
 
 function selectedIds({ ids, filter }: BackupSelection): string[] | null {
   if (ids !== null && filter !== null) throw new BadInputError('filter', 'Give either ids or filter, not both.');
-  if (ids !== null) return distinctIds(ids).sort();
+  if (ids !== null) return distinctIds(ids);
   // Without either everything would be meant, which nobody should ask for by leaving something out.
   if (filter === null) throw new BadInputError('ids', 'Say which messages: ids or filter.');
   return null;

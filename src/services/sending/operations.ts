@@ -19,6 +19,7 @@ import {
   OperationState,
   SendingState,
 } from './operation.js';
+import { cancelDeliveries, isUnderWay } from './cancel-deliveries.js';
 import { cancelItems } from './cancel-items.js';
 import { finishOperations } from './finish-operations.js';
 import { floodOf } from './flood-limit.js';
@@ -126,14 +127,16 @@ export class Operations {
     author: { readonly actor: string; readonly remoteAddress: string },
   ): Promise<Operation> {
     const cancelled = await this.database.transaction(async (transaction) => {
-      await transaction.rows(`SELECT id FROM operation WHERE id = ?${transaction.forUpdate}`, [operation.id]);
-      await transaction.run('UPDATE operation SET cancelled = 1 WHERE id = ?', [operation.id]);
-      await transaction.run(
-        // Whoever has taken one of these may not send its last bytes any more.
-        `UPDATE sending SET state = 'CANCELLED', next_attempt_at = NULL, lease_owner = NULL, lease_until = NULL
-          WHERE operation_id = ? AND (state = 'QUEUED' OR (state = 'SENDING' AND completing_at IS NULL))`,
+      const [now] = await transaction.rows<OperationRow>(
+        `SELECT ${OPERATION_COLUMNS} FROM operation WHERE id = ?${transaction.forUpdate}`,
         [operation.id],
       );
+      if (!now) throw new Error('The operation vanished while it was cancelled.');
+      // Nothing is left of it: it stays what it is.
+      if (now.state === OperationState.FINISHED && !(await isUnderWay(transaction, operation.id)))
+        return operationOf(now);
+      await transaction.run('UPDATE operation SET cancelled = 1 WHERE id = ?', [operation.id]);
+      const changes = await cancelDeliveries(transaction, operation.id);
       const messages = await cancelItems(transaction, operation.id);
       await recordAudit(transaction, {
         ...author,
@@ -143,7 +146,10 @@ export class Operations {
         details: { cancelled: messages.length, messages },
       });
       const [ended] = await finishOperations(transaction, [operation.id]);
-      await this.changes.append(transaction, [{ topic: topics.operation(operation.publicId), kind: 'UPDATED' }]);
+      await this.changes.append(transaction, [
+        ...changes,
+        { topic: topics.operation(operation.publicId), kind: 'UPDATED' },
+      ]);
       if (!ended) throw new Error('The operation vanished while it was cancelled.');
       return ended;
     });
