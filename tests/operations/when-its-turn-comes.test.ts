@@ -1,4 +1,5 @@
 import type { DatabaseLocation } from '../../src/entities/database.js';
+import { CHECK_HOLDS_MS } from '../../src/services/sending/sending-worker.js';
 import { GatewayAction, Module, ScanStatus } from '../../src/entities/vocabulary.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
@@ -145,6 +146,36 @@ describeOnBothDatabases('Sending, when its turn comes', (location: () => Databas
     });
     expect(outcomesOf(await secondAttempt(admin, operation.id))).toEqual([['FAILED', 'ACCESS_GONE']]);
     expect((await relay.messages(1)).map(({ to }) => to)).toEqual([['clara@example.com']]);
+  });
+
+  it('D1, X4, V11: what waited long for a slow relay is decided again before a word is said', async () => {
+    const deputy = await asAccount(test, 'deleter', ['Administrator']);
+    const subjects = Array.from({ length: test.config.relayConnections + 1 }, (_, index) => `held${index}`);
+    for (const subject of subjects) await store(subject, ['clara@example.com']);
+    await store('held up', ['anna@example.com']);
+    let release: () => void = () => undefined;
+    relay.script = { hold: new Promise((resolve) => (release = resolve)) };
+    const ids = await Promise.all(subjects.map(async (subject) => (await idsIn(admin, subject))[0]));
+    const input = { ids, addresses: ['lab@example.org'], idempotencyKey: newKey() };
+    const all = await request(admin, 'sendBackupMessages', input);
+    await relay.messages(test.config.relayConnections);
+    // All connections are taken: these two wait.
+    const { id } = await messageOf(anna, 'anna@example.com', 'held up');
+    const own = await request(anna, 'sendPersonalMessages', { ids: [id], idempotencyKey: newKey() });
+    const begun = relay.received.map(({ bytes }) => /held\d/.exec(bytes.toString())?.[0]);
+    const waiting = subjects.findIndex((subject) => !begun.includes(subject));
+    await perform(deputy, 'deleteBackupMessages', { ids: [ids[waiting]] });
+    await setSwitches(test.app.database, { ...ALL_ON, sending: false });
+    const changedAtMs = performance.now();
+    await until('checks from before the change are old', () => performance.now() - changedAtMs > CHECK_HOLDS_MS);
+    release();
+    const outcomes = outcomesOf(await finished(admin, all.operation?.id));
+    expect(outcomes).toEqual(
+      subjects.map((_, index) => (index === waiting ? ['FAILED', 'MESSAGE_GONE'] : ['DONE', null])),
+    );
+    expect(outcomesOf(await finished(anna, own.operation?.id))).toEqual([['FAILED', 'SENDING_SWITCHED_OFF']]);
+    expect(relay.received).toHaveLength(test.config.relayConnections);
+    await setSwitches(test.app.database, ALL_ON);
   });
 
   it('X2: what its owner deleted meanwhile is not sent any more', async () => {

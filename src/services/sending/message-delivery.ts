@@ -45,7 +45,7 @@ async function* whole(source: AsyncIterable<Buffer>, sizeBytes: number): AsyncGe
 /** What has to be done on the way; when one of them throws, nothing is delivered. */
 export interface DeliverySteps {
   /** Called once there is a connection; `small`: the whole message is at hand and goes out as soon as its envelope is taken. */
-  begin(small: boolean): void;
+  begin(small: boolean): Promise<void>;
   /** Called before the last bytes go out. */
   complete(): Promise<void>;
 }

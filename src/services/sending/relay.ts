@@ -17,7 +17,7 @@ export interface OutgoingMessage {
   /** Whether there are octets above 127; absent: found out where it matters. */
   readonly eightBit?: boolean;
   /** Called once there is a connection, before anything is said; when it throws, nothing is. */
-  begin?(): void;
+  begin?(): Promise<void>;
   /** The bytes from the start; may be called more than once. */
   open(): AsyncIterable<Buffer>;
 }
@@ -66,7 +66,7 @@ export class Relay {
         return recipients.map((address) => sessionResult(address, error));
       }
       try {
-        message.begin?.();
+        await message.begin?.();
         const reused = connection.transactions > 0;
         const results = await this.sendOver(connection, settings, from, recipients, message, reused);
         if (results) return results;

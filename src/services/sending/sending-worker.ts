@@ -22,12 +22,27 @@ const TICK_MS = 1_000;
 // How long a result that the database does not take is kept and offered again between two tries.
 const SETTLE_AGAIN_MS = 1_000;
 const GRACE_MS = 10_000;
+/**
+ * How long the last check of a delivery holds, ms. It is made before the wait for a connection, so that the connection does not
+ * wait for it; where a slow relay makes that wait long, it is made again (rule V11).
+ */
+export const CHECK_HOLDS_MS = 1_000;
 
 /** The delivery is another process's by now, or cancelled. */
 class LeaseLostError extends Error {}
 
-/** Judges, just before a delivery, whether it may still be made; null when it may. */
-export type LastCheck = (sending: QueuedSending) => Promise<OperationReason | null>;
+/** The delivery may not be made any more. */
+class RefusedError extends Error {
+  constructor(readonly reason: OperationReason) {
+    super('The sending is not allowed any more.');
+  }
+}
+
+/**
+ * Judges, just before a delivery, whether it may still be made; null when it may. `again`: the message was read meanwhile and may
+ * be gone.
+ */
+export type LastCheck = (sending: QueuedSending, again: boolean) => Promise<OperationReason | null>;
 
 /** Works the queue off: takes what is due, delivers it and writes down what became of it (rule D7). */
 export class SendingWorker {
@@ -151,11 +166,16 @@ export class SendingWorker {
         await this.queue.release(sending);
         return undefined;
       }
-      const refusal = await this.lastCheck(sending);
+      const refusal = await this.lastCheck(sending, false);
       if (refusal) return ended(sending, SendingState.FAILED, refusal);
+      const checkedAtMs = performance.now();
       let mark: Promise<boolean> | undefined;
       const result = await this.delivery.deliver(sending, {
-        begin: (small) => {
+        begin: async (small) => {
+          if (performance.now() - checkedAtMs > CHECK_HOLDS_MS) {
+            const reason = await this.lastCheck(sending, true);
+            if (reason) throw new RefusedError(reason);
+          }
           if (this.#dropped.has(sending)) throw new LeaseLostError('The sending was cancelled.');
           if (!small) return;
           // Written down while the relay looks at the envelope, so that the last bytes, which are also the first, need not wait.
@@ -170,6 +190,7 @@ export class SendingWorker {
       return this.#resultOf(sending, result);
     } catch (error) {
       if (error instanceof LeaseLostError) return undefined;
+      if (error instanceof RefusedError) return ended(sending, SendingState.FAILED, error.reason);
       if (error instanceof MessageGoneError) return ended(sending, SendingState.FAILED, OperationReason.MESSAGE_GONE);
       if (error instanceof BadInputError) return ended(sending, SendingState.FAILED, OperationReason.UNUSABLE_ADDRESS);
       if (error instanceof UnavailableError && error.code === 'STOPPING') {

@@ -10,9 +10,8 @@ import type { Operations } from './operations.js';
 import type { Relay } from './relay.js';
 import { RemovalWorker } from './removal-worker.js';
 import { RetainedRights } from './retained-rights.js';
-import type { QueuedSending } from './sending-queue.js';
 import { SendingQueue } from './sending-queue.js';
-import { SendingWorker } from './sending-worker.js';
+import { type LastCheck, SendingWorker } from './sending-worker.js';
 
 /** What the workers stand on. */
 export interface SendingParts {
@@ -39,16 +38,19 @@ const PREPARED = 6;
 export function startSending(parts: SendingParts): { stop(): Promise<void> } {
   const { database, feed, operations, relay, log } = parts;
   const rights = new RetainedRights(database, parts.access, parts.personalMessages);
-  const lastCheck = async (sending: QueuedSending): Promise<OperationReason | null> => {
+  const lastCheck: LastCheck = async (sending, again) => {
     const { owner, messageId, recipient, mailbox, address } = sending;
+    let reason: OperationReason | null;
     if (recipient !== null) {
-      const reason = await rights.againstPersonalSending(owner, messageId, recipient, address);
+      reason = await rights.againstPersonalSending(owner, messageId, recipient, address);
       if (reason !== OperationReason.ACCESS_GONE) return reason;
-    } else if (await rights.allowsSending(owner, messageId, mailbox)) {
-      return null;
+    } else {
+      reason = (await rights.allowsSending(owner, messageId, mailbox)) ? null : OperationReason.ACCESS_GONE;
+      // The delivery reads the message and notices by itself that there is none.
+      if (reason === null && !again) return null;
     }
     const [present] = await database.rows('SELECT id FROM message WHERE id = ?', [messageId]);
-    return present ? OperationReason.ACCESS_GONE : OperationReason.MESSAGE_GONE;
+    return present ? reason : OperationReason.MESSAGE_GONE;
   };
   const sending = new SendingWorker(
     new SendingQueue(database, feed, parts.leaseMs),
