@@ -73,7 +73,7 @@ export async function startIntake({
   await removeLeftBehind(temporaryFolder).catch((error: unknown) =>
     log.warn({ err: error }, 'temporary files of a killed process stay'),
   );
-  const drain = new SpoolDrain(spool, direct, log);
+  const drain = new SpoolDrain(spool, direct, store, log);
   const mirror = new TokenMirror(tokens, join(config.dataDir, 'intake-tokens.json'), log);
   const router = intakeRouter({
     intake,

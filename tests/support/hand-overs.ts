@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { GatewayAction, type HandOver } from '../../src/entities/vocabulary.js';
-import type { ReceivedMessage } from '../../src/services/backup/message-store.js';
+import type { ReceivedMessage } from '../../src/services/backup/prepare-message.js';
 import type { MessageSummary } from '../../src/services/intake/summarise-message.js';
 
 /** A hand-over as intake makes it: spam that was deleted, without anything remarkable. */

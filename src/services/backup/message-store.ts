@@ -1,29 +1,12 @@
 import type { Database, Transaction } from '../../entities/database.js';
 import { isUniqueViolation, RepeatTransaction } from '../../entities/database.js';
-import type { HandOver } from '../../entities/vocabulary.js';
 import { marksFor } from '../../entities/marks-for.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
-import type { MessageSummary } from '../intake/summarise-message.js';
 import { countMessages } from './backup-counters.js';
-import {
-  CHUNK_BYTES,
-  type Content,
-  type ContentChunk,
-  type ContentStore,
-  packContent,
-  packLargeContent,
-} from './content-store.js';
+import { type ContentStore, packLargeContent } from './content-store.js';
 import { insertNew, UnexpectedIdsError } from './insert-new.js';
-import { handOverKey, type MessageRows, messageRows } from './message-rows.js';
-
-/** A message that was received whole and waits to be stored. */
-export interface ReceivedMessage {
-  readonly handOver: HandOver;
-  readonly content: Content;
-  readonly summary: MessageSummary;
-  /** How it came in: import, http, rspamd, lmtp. */
-  readonly source: string;
-}
+import { handOverKey } from './message-rows.js';
+import { type PreparedMessage, prepareMessage, type ReceivedMessage } from './prepare-message.js';
 
 /** What became of a hand-over. */
 export interface StoreOutcome {
@@ -32,11 +15,7 @@ export interface StoreOutcome {
   readonly created: boolean;
 }
 
-interface Waiting {
-  readonly rows: MessageRows;
-  readonly received: ReceivedMessage;
-  /** Packed beforehand; undefined for large contents, which are packed while they are written. */
-  readonly chunks: ContentChunk[] | undefined;
+interface Waiting extends PreparedMessage {
   resolve(outcome: StoreOutcome): void;
   reject(error: unknown): void;
 }
@@ -48,6 +27,8 @@ const BATCH_BYTES = 8 * 1024 * 1024;
 const BATCHES_AT_ONCE = 2;
 // From this size on packing costs more than asking whether the hand-over is known.
 const LOOK_FIRST_BYTES = 256 * 1024;
+
+const ignore = () => undefined;
 
 /**
  * Stores hand-overs: bytes, rows and changes in one transaction (rules S1, S5). Hand-overs that arrive while a commit
@@ -67,7 +48,7 @@ export class MessageStore {
 
   /** Stores a message, or finds it stored; resolves after the commit. Throws DATABASE_UNAVAILABLE or STORAGE_FULL. */
   async store(received: ReceivedMessage): Promise<StoreOutcome> {
-    const { handOver, summary, content, source } = received;
+    const { handOver, content } = received;
     if (content.sizeBytes >= LOOK_FIRST_BYTES) {
       // A repeated hand-over costs one look-up and neither compression nor a transaction.
       const [known] = await this.database.rows<{ id: number }>('SELECT id FROM message WHERE hand_over_key = ?', [
@@ -75,12 +56,23 @@ export class MessageStore {
       ]);
       if (known) return { messageId: known.id, created: false };
     }
-    const rows = messageRows(handOver, summary, content.sha256, content.sizeBytes, source, Date.now());
-    const chunks = content.sizeBytes <= CHUNK_BYTES ? await packContent(content) : undefined;
+    const prepared = await prepareMessage(received);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rows, received, chunks, resolve, reject });
+      this.#waiting.push({ ...prepared, resolve, reject });
       this.#begin();
     });
+  }
+
+  /**
+   * Stores messages in one commit of their own, in their order: their ids and the changes follow it. Throws what storing any of
+   * them throws; then none is stored.
+   */
+  async storeTogether(received: readonly ReceivedMessage[]): Promise<StoreOutcome[]> {
+    if (received.length === 0) return [];
+    const outcomes = this.#storeBatch(await Promise.all(received.map(prepareMessage)));
+    const storing = outcomes.then(ignore, ignore).finally(() => this.#storing.delete(storing));
+    this.#storing.add(storing);
+    return outcomes;
   }
 
   /** How many hand-overs wait for a commit. */
@@ -129,7 +121,7 @@ export class MessageStore {
     return this.#waiting.splice(0, count);
   }
 
-  async #storeBatch(batch: readonly Waiting[]): Promise<StoreOutcome[]> {
+  async #storeBatch(batch: readonly PreparedMessage[]): Promise<StoreOutcome[]> {
     if (this.#expectsNew && this.database.kind === 'mysql' && batch.every((item) => item.chunks)) {
       try {
         return await this.database.transaction((transaction) => this.#storeNew(transaction, batch), { bundled: true });
@@ -143,14 +135,14 @@ export class MessageStore {
   }
 
   /** Stores a batch of small contents as if nothing of it were known; unique keys throw where that is not so (rule S5). */
-  async #storeNew(transaction: Transaction, batch: readonly Waiting[]): Promise<StoreOutcome[]> {
+  async #storeNew(transaction: Transaction, batch: readonly PreparedMessage[]): Promise<StoreOutcome[]> {
     const items = new Map(batch.map((item) => [item.rows.handOverKey, item]));
     const { ids, bytes } = await insertNew(transaction, [...items.values()]);
     await this.#insertRest(transaction, [...items.values()], ids, bytes);
     return this.#outcomes(batch, items, ids);
   }
 
-  async #storeUnknown(transaction: Transaction, batch: readonly Waiting[]): Promise<StoreOutcome[]> {
+  async #storeUnknown(transaction: Transaction, batch: readonly PreparedMessage[]): Promise<StoreOutcome[]> {
     const known = await this.#known(transaction, batch);
     this.#expectsNew = known.messages.size === 0 && known.contents.size === 0;
     // The same hand-over may stand twice in one batch.
@@ -162,8 +154,8 @@ export class MessageStore {
   }
 
   #outcomes(
-    batch: readonly Waiting[],
-    fresh: ReadonlyMap<string, Waiting>,
+    batch: readonly PreparedMessage[],
+    fresh: ReadonlyMap<string, PreparedMessage>,
     ids: ReadonlyMap<string, number>,
   ): StoreOutcome[] {
     return batch.map((item) => ({
@@ -174,7 +166,7 @@ export class MessageStore {
 
   async #insert(
     transaction: Transaction,
-    items: readonly Waiting[],
+    items: readonly PreparedMessage[],
     knownContents: ReadonlyMap<string, number>,
   ): Promise<Map<string, number>> {
     let storedBytes: number;
@@ -201,11 +193,11 @@ export class MessageStore {
   /** What belongs to messages that were just inserted, and what is told of them. */
   async #insertRest(
     transaction: Transaction,
-    items: readonly Waiting[],
+    items: readonly PreparedMessage[],
     ids: ReadonlyMap<string, number>,
     storedBytes: number,
   ): Promise<void> {
-    const owned = (item: Waiting) => ({ message_id: ids.get(item.rows.handOverKey) as number });
+    const owned = (item: PreparedMessage) => ({ message_id: ids.get(item.rows.handOverKey) as number });
     await transaction.insertLater(
       'verdict',
       items.flatMap((item) => item.rows.verdicts.map((row) => ({ ...owned(item), ...row }))),
@@ -234,7 +226,7 @@ export class MessageStore {
   /** Ids by digest, and the bytes that were added. */
   async #storeContents(
     transaction: Transaction,
-    items: readonly Waiting[],
+    items: readonly PreparedMessage[],
     known: ReadonlyMap<string, number>,
   ): Promise<{ ids: Map<string, number>; bytes: number }> {
     const bySha256 = new Map(items.map((item) => [item.received.content.sha256, item]));
@@ -272,7 +264,7 @@ export class MessageStore {
   /** Ids of hand-overs and of contents that are there already, by key and digest, in one statement. */
   async #known(
     transaction: Transaction,
-    batch: readonly Waiting[],
+    batch: readonly PreparedMessage[],
   ): Promise<{ messages: Map<string, number>; contents: Map<string, number> }> {
     const keys = [...new Set(batch.map((item) => item.rows.handOverKey))];
     const digests = [...new Set(batch.map((item) => item.received.content.sha256))];

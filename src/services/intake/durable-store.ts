@@ -1,5 +1,6 @@
 import type { Logger } from '../../log.js';
-import type { MessageStore, ReceivedMessage } from '../backup/message-store.js';
+import type { MessageStore } from '../backup/message-store.js';
+import type { ReceivedMessage } from '../backup/prepare-message.js';
 import type { Acceptance } from './intake.js';
 import { isTemporary } from './scanners/hand-over-errors.js';
 import type { Spool } from './spool.js';

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { HandOver } from '../../entities/vocabulary.js';
-import type { ReceivedMessage, StoreOutcome } from '../backup/message-store.js';
+import type { StoreOutcome } from '../backup/message-store.js';
+import type { ReceivedMessage } from '../backup/prepare-message.js';
 import type { GatePass, IntakeGate } from './intake-gate.js';
 import { type SpilledContent, SpillBuffer } from './scanners/spill-buffer.js';
 import { MessageSummariser, type MessageSummary } from './summarise-message.js';

@@ -1,21 +1,30 @@
 import { PublicError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../log.js';
+import type { MessageStore } from '../backup/message-store.js';
+import type { ReceivedMessage } from '../backup/prepare-message.js';
 import type { Intake } from './intake.js';
 import { isTemporary } from './scanners/hand-over-errors.js';
+import type { SpilledContent } from './scanners/spill-buffer.js';
 import type { Spool, SpooledMessage, StoreResult } from './spool.js';
+import type { StoreResults } from './spool-settings.js';
 
 const TICK_MS = 500;
 // While the database takes nothing it is tried less and less often.
 const LONGEST_PAUSE_MS = 5_000;
-// So many share a commit, while what is read into memory stays small.
-const CONCURRENCY = 16;
+// So many share a commit.
+const MOST_TOGETHER = 64;
 // A message that fails in so many rounds in which others are stored is at fault itself.
 const MAX_FAILURES = 5;
+
+type Taken = ReceivedMessage & { readonly content: SpilledContent };
 
 const nameOf = ({ handOver, sizeBytes }: SpooledMessage) =>
   JSON.stringify([handOver.receivedAtMs, handOver.gatewayMessageId, sizeBytes]);
 
-/** Stores what waits in the spool, oldest first, as soon as the database takes it (rule S6). */
+/**
+ * Stores what waits in the spool as soon as the database takes it, in order of arrival: what shares a commit stands in it in that
+ * order, and the next commit begins when the one before has ended (rule S6).
+ */
 export class SpoolDrain {
   /** In how many rounds each failed while others were stored. */
   readonly #failures = new Map<string, number>();
@@ -27,7 +36,8 @@ export class SpoolDrain {
 
   constructor(
     private readonly spool: Spool,
-    private readonly intake: Pick<Intake, 'receive'>,
+    private readonly intake: Pick<Intake, 'take'>,
+    private readonly store: Pick<MessageStore, 'store' | 'storeTogether'>,
     private readonly log: Logger,
   ) {}
 
@@ -54,8 +64,8 @@ export class SpoolDrain {
   async #drain(): Promise<void> {
     this.#failedNow = new Set();
     const { stored, setAside, later, remaining, error } = await this.spool.drain(
-      (message) => this.#store(message),
-      CONCURRENCY,
+      (messages) => this.#store(messages),
+      MOST_TOGETHER,
     );
     if (stored + setAside > 0) this.log.info({ stored, setAside, remaining }, 'spooled messages were stored');
     if (error !== undefined) this.log.debug({ err: error, remaining }, 'spooled messages have to wait');
@@ -66,12 +76,47 @@ export class SpoolDrain {
     this.#notBeforeMs = Date.now() + this.#pauseMs;
   }
 
-  async #store(message: SpooledMessage): Promise<StoreResult> {
+  async #store(messages: readonly SpooledMessage[]): Promise<StoreResults> {
+    const results: StoreResult[] = [];
+    const taking = await Promise.allSettled(messages.map((message) => this.#take(message)));
+    const taken = taking.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    try {
+      const isStored = await this.#storeTogether(taken);
+      for (const [index, message] of messages.entries()) {
+        const own = taking[index] as PromiseSettledResult<Taken>;
+        results.push(await this.#finish(message, own, isStored));
+      }
+      return { results };
+    } catch (error) {
+      return { results, error };
+    } finally {
+      await Promise.all(taken.map(({ content }) => content.discard()));
+    }
+  }
+
+  async #take({ handOver, source, open }: SpooledMessage): Promise<Taken> {
+    return { handOver, source, ...(await this.intake.take(open())) };
+  }
+
+  /** False when one of them is at fault; throws what hits all of them alike. */
+  async #storeTogether(received: readonly ReceivedMessage[]): Promise<boolean> {
+    try {
+      await this.store.storeTogether(received);
+      return true;
+    } catch (error) {
+      if (error instanceof UnavailableError) throw error;
+      return false;
+    }
+  }
+
+  /** Stores a message alone unless it is stored, and judges what becomes of it; throws what hits all of them alike. */
+  async #finish(message: SpooledMessage, taken: PromiseSettledResult<Taken>, isStored: boolean): Promise<StoreResult> {
     const name = nameOf(message);
     try {
-      await this.intake.receive(message.handOver, message.open(), message.source);
+      if (taken.status === 'rejected') throw taken.reason;
+      if (!isStored) await this.store.store(taken.value);
       this.#failures.delete(name);
-      return;
+      return 'STORED';
     } catch (error) {
       if (error instanceof UnavailableError) throw error;
       if (isTemporary(error) && (this.#failures.get(name) ?? 0) < MAX_FAILURES) {

@@ -42,8 +42,19 @@ export interface SpoolState {
   readonly draining: boolean;
 }
 
-/** What became of a message that was to be stored: nothing to add, never to be stored, or to be tried again while others go on. */
-export type StoreResult = void | 'SET_ASIDE' | 'LATER';
+/** What became of a message that was to be stored: it is, can never be, or is to be tried again while others go on. */
+export type StoreResult = 'STORED' | 'SET_ASIDE' | 'LATER';
+
+/** What became of messages that were to be stored together, in their order. */
+export interface StoreResults {
+  /** Of the first ones; fewer than there were when it had to stop. */
+  readonly results: readonly StoreResult[];
+  /** Why it had to stop; the others wait for the next time. */
+  readonly error?: unknown;
+}
+
+/** Stores messages in their order. */
+export type StoreTogether = (messages: readonly SpooledMessage[]) => Promise<StoreResults>;
 
 /** How a draining ended: everything stored, or stopped at the first message that could not be. */
 export interface DrainOutcome {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { rename, rm, stat, statfs, unlink } from 'node:fs/promises';
+import { rename, rm, statfs, unlink } from 'node:fs/promises';
 import { type Logger } from '../../log.js';
 import { FolderSync } from './folder-sync.js';
-import { type SpooledFacts, openSpoolFile, SpoolFileDamagedError, writeSpoolFile } from './spool-file.js';
+import { SpoolEntry, watch } from './spool-entry.js';
+import { type SpooledFacts, writeSpoolFile } from './spool-file.js';
 import { ENTRY_NAME, PART_SUFFIX, SpoolOwner } from './spool-owner.js';
 import {
   type DrainOutcome,
@@ -11,6 +12,7 @@ import {
   type SpoolSettings,
   type SpoolState,
   type StoreResult,
+  type StoreTogether,
 } from './spool-settings.js';
 
 export {
@@ -20,10 +22,13 @@ export {
   type SpoolSettings,
   type SpoolState,
   type StoreResult,
+  type StoreTogether,
 };
 
 // When so many fail and none is stored, the rest is left for the next time.
 const MAX_LATER = 1_000;
+// Messages that are given out together fit into one commit (see MessageStore), a large one is alone.
+const BATCH_BYTES = 8 * 1024 * 1024;
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? '';
 
@@ -37,6 +42,7 @@ export class Spool {
   readonly #entries = new Map<string, number>();
   #bytes = 0;
   #count = 0;
+  #lastMs = 0;
   #lastRefusal: string | null = null;
   #draining: Promise<DrainOutcome> | undefined;
   readonly #owner: SpoolOwner;
@@ -52,7 +58,7 @@ export class Spool {
         this.#bytes += sizeBytes;
       },
       lost: () => {
-        for (const name of this.#names()) this.#forget(name, undefined);
+        for (const name of this.#names()) this.#forget(name);
       },
     };
     this.#owner = new SpoolOwner(settings, events, logger);
@@ -88,7 +94,9 @@ export class Spool {
    * errors of `message`; nothing is left behind then.
    */
   async put(facts: SpooledFacts, message: AsyncIterable<Buffer>): Promise<void> {
-    const stem = `${String(Date.now()).padStart(15, '0')}-${String((this.#count += 1) % 100_000_000).padStart(8, '0')}-${randomBytes(6).toString('hex')}`;
+    // A clock that is set back must not change the order.
+    this.#lastMs = Math.max(this.#lastMs, Date.now());
+    const stem = `${String(this.#lastMs).padStart(15, '0')}-${String((this.#count += 1) % 100_000_000).padStart(8, '0')}-${randomBytes(6).toString('hex')}`;
     const part = this.#owner.path(`${stem}${PART_SUFFIX}`);
     const name = `${stem}.msg`;
     let reserved = 0;
@@ -125,12 +133,12 @@ export class Spool {
   }
 
   /**
-   * Gives the messages to `store`, oldest first, and removes each once `store` has resolved; 'SET_ASIDE' says that it can
-   * never be stored, 'LATER' that it has to wait while the others go on. Ends when nothing is left, or at the first rejection. `concurrency` messages are under way at once, so
-   * that they can share a commit, once the first has shown that the database takes them.
+   * Gives the messages to `store`, oldest first, at most `most` together once the first has shown that they are taken, and
+   * removes each that is stored. Ends when nothing is left, or where `store` had to stop: what came later is not tried then,
+   * so the order of arrival stays (rule S6). Only messages that have to wait for reasons of their own are passed by.
    */
-  drain(store: (message: SpooledMessage) => Promise<StoreResult>, concurrency = 1): Promise<DrainOutcome> {
-    this.#draining ??= this.#drain(store, concurrency).finally(() => {
+  drain(store: StoreTogether, most = 1): Promise<DrainOutcome> {
+    this.#draining ??= this.#drain(store, most).finally(() => {
       this.#draining = undefined;
     });
     return this.#draining;
@@ -162,96 +170,86 @@ export class Spool {
       throw new SpoolFullError(`the disk has less than ${this.settings.minFreeBytes} bytes free`);
   }
 
-  async #drain(store: (message: SpooledMessage) => Promise<StoreResult>, concurrency: number): Promise<DrainOutcome> {
-    const outcome = { stored: 0, setAside: 0, later: 0, error: undefined as unknown };
-    const underWay = new Set<string>();
+  async #drain(store: StoreTogether, most: number): Promise<DrainOutcome> {
+    const counts: Record<StoreResult, number> = { STORED: 0, SET_ASIDE: 0, LATER: 0 };
     const tried = new Set<string>();
-    let failed = false;
-    let waiting = this.#names();
-    const work = async (isFirst: boolean) => {
-      while (!failed) {
-        if (waiting.length === 0) waiting = this.#names().filter((name) => !underWay.has(name) && !tried.has(name));
-        const name = waiting.shift();
-        if (name === undefined) return;
-        underWay.add(name);
-        try {
-          const result = await this.#storeEntry(name, store);
-          if (result === 'STORED') outcome.stored += 1;
-          else if (result === 'SET_ASIDE') outcome.setAside += 1;
-          else {
-            outcome.later += 1;
-            tried.add(name);
-            if (outcome.stored === 0 && outcome.later >= MAX_LATER) failed = true;
-          }
-        } catch (error) {
-          failed = true;
-          outcome.error = error;
-        } finally {
-          underWay.delete(name);
-        }
-        if (isFirst) return;
+    let waiting: string[] = [];
+    let error: unknown;
+    for (let size = 1; error === undefined; size = most) {
+      if (waiting.length === 0) waiting = this.#names().filter((name) => !tried.has(name));
+      const batch = this.#takeBatch(waiting, size);
+      if (batch.length === 0) break;
+      const { results, error: stopped } = await this.#storeEntries(batch, store);
+      for (const [name, result] of results) {
+        counts[result] += 1;
+        if (result === 'LATER') tried.add(name);
       }
-    };
-    await work(true);
-    await Promise.all(Array.from({ length: concurrency }, () => work(false)));
-    return { ...outcome, remaining: this.#names().length };
+      error = stopped;
+      // What is left of the batch comes before what arrived after it.
+      waiting.unshift(...batch.filter((name) => !results.has(name)));
+      if (counts.STORED === 0 && counts.LATER >= MAX_LATER) break;
+    }
+    const { STORED: stored, SET_ASIDE: setAside, LATER: later } = counts;
+    return { stored, setAside, later, remaining: this.#names().length, error };
   }
 
-  async #storeEntry(
-    name: string,
-    store: (message: SpooledMessage) => Promise<StoreResult>,
-  ): Promise<'STORED' | 'SET_ASIDE' | 'LATER'> {
-    const path = this.#owner.path(name);
-    let result: StoreResult;
-    let damage: unknown;
-    try {
-      const file = await openSpoolFile(path);
-      try {
-        // Noted here, since `store` may wrap what it meets while it reads.
-        const open = () => watch(file.open(), (error) => (damage = error));
-        result = await store({ ...file.facts, sizeBytes: file.sizeBytes, open });
-        if (damage instanceof SpoolFileDamagedError) throw damage;
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      // Taken over after a standstill: its new owner stores it.
-      if (codeOf(error) === 'ENOENT' && !(await exists(path))) return this.#forget(name, 'STORED');
-      const damaged = [error, damage].find((candidate) => candidate instanceof SpoolFileDamagedError);
-      if (!damaged) throw error;
-      this.logger.error({ name, reason: damaged.message }, 'a spooled message is damaged and was set aside');
-      result = 'SET_ASIDE';
+  /** Takes the first ones out of `names`: at least one, and no more than are stored together. */
+  #takeBatch(names: string[], most: number): string[] {
+    let bytes = 0;
+    let count = 0;
+    for (const name of names.slice(0, most)) {
+      bytes += this.#entries.get(name) ?? 0;
+      if (count > 0 && bytes > BATCH_BYTES) break;
+      count += 1;
     }
-    if (result === 'LATER') return 'LATER';
+    return names.splice(0, count);
+  }
+
+  /** Stores entries as far as that goes, and removes what is done. What has no result has to wait, for the reason given. */
+  async #storeEntries(
+    names: readonly string[],
+    store: StoreTogether,
+  ): Promise<{ results: ReadonlyMap<string, StoreResult>; error: unknown }> {
+    const results = new Map<string, StoreResult>();
+    const entries = await Promise.all(names.map((name) => SpoolEntry.open(name, this.#owner.path(name))));
+    try {
+      const unreadable = entries.findIndex(({ fault, damage }) => fault !== undefined && !damage);
+      const readable = unreadable < 0 ? entries : entries.slice(0, unreadable);
+      const messages = readable.flatMap(({ message }) => message ?? []);
+      const stored = messages.length > 0 ? await store(messages) : { results: [] };
+      const told = stored.results.values();
+      for (const { name, message, isGone, damage } of readable) {
+        const result = message ? told.next().value : isGone ? 'STORED' : undefined;
+        if (damage) {
+          this.logger.error({ name, reason: damage.message }, 'a spooled message is damaged and was set aside');
+          results.set(name, 'SET_ASIDE');
+        } else if (result) results.set(name, result);
+      }
+      await Promise.all([...results].map(([name, result]) => this.#remove(name, result)));
+      const hasStopped = results.size < readable.length;
+      const reason = stored.error ?? new Error('Spooled messages were passed by.');
+      return { results, error: hasStopped ? reason : entries[unreadable]?.fault };
+    } catch (error) {
+      return { results, error };
+    } finally {
+      await Promise.all(entries.map((entry) => entry.close()));
+    }
+  }
+
+  async #remove(name: string, result: StoreResult): Promise<void> {
+    if (result === 'LATER') return;
+    const path = this.#owner.path(name);
     if (result === 'SET_ASIDE') await this.#owner.putAside(path, name);
     else await unlink(path).catch(ignoreMissing);
-    return this.#forget(name, result === 'SET_ASIDE' ? 'SET_ASIDE' : 'STORED');
+    this.#forget(name);
   }
 
-  #forget<T>(name: string, result: T): T {
+  #forget(name: string): void {
     this.#bytes -= this.#entries.get(name) ?? 0;
     this.#entries.delete(name);
-    return result;
   }
 }
 
 function ignoreMissing(error: unknown): void {
   if (codeOf(error) !== 'ENOENT') throw error;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Tells the errors of a source from those of writing what it gave. */
-async function* watch(source: AsyncIterable<Buffer>, onFailure: (error: unknown) => void): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of source) yield chunk;
-  } catch (error) {
-    onFailure(error);
-    throw error;
-  }
 }

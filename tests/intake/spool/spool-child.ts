@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { createLogger } from '../../../src/log';
 import { Spool } from '../../../src/services/intake/spool';
-import { factsFor } from './spool-facts';
+import { factsFor, oneByOne } from './spool-facts';
 
 /** Run as a process of its own, to be killed: "write" spools and prints each acknowledged id, "drain" stores into a file. */
 async function main([task = '', folder = '', file = '', name = '']: string[]): Promise<void> {
@@ -19,11 +19,14 @@ async function main([task = '', folder = '', file = '', name = '']: string[]): P
       }),
     );
   } else {
-    await spool.drain(async (message) => {
-      for await (const chunk of message.open()) void chunk;
-      appendFileSync(file, `${message.handOver.gatewayMessageId}\n`);
-      process.stdout.write('stored\n');
-    }, 2);
+    await spool.drain(
+      oneByOne(async (message) => {
+        for await (const chunk of message.open()) void chunk;
+        appendFileSync(file, `${message.handOver.gatewayMessageId}\n`);
+        process.stdout.write('stored\n');
+      }),
+      2,
+    );
     await spool.close();
   }
 }

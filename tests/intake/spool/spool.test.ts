@@ -22,7 +22,7 @@ import { type Readable } from 'node:stream';
 import { buildSync } from 'esbuild';
 import { createLogger } from '../../../src/log';
 import { Spool, SpoolFullError, type SpoolSettings } from '../../../src/services/intake/spool';
-import { factsFor } from './spool-facts';
+import { factsFor, oneByOne } from './spool-facts';
 
 const log = createLogger('silent');
 const pieces = async function* (...texts: string[]): AsyncGenerator<Buffer> {
@@ -47,11 +47,13 @@ describe('the spool', () => {
   };
   const drainAll = async (spool: Spool) => {
     const seen: string[] = [];
-    const outcome = await spool.drain(async (message) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of message.open()) chunks.push(chunk);
-      seen.push(`${message.handOver.gatewayMessageId}=${Buffer.concat(chunks).toString('latin1')}`);
-    });
+    const outcome = await spool.drain(
+      oneByOne(async (message) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of message.open()) chunks.push(chunk);
+        seen.push(`${message.handOver.gatewayMessageId}=${Buffer.concat(chunks).toString('latin1')}`);
+      }),
+    );
     return { seen, outcome };
   };
   const files = (suffix: string) =>
@@ -106,13 +108,15 @@ describe('the spool', () => {
   it('S1: a message can be read again while it is stored', async () => {
     const spool = await openSpool();
     await spool.put(factsFor('a'), pieces('x'.repeat(200_000)));
-    await spool.drain(async (message) => {
-      for (let time = 0; time < 2; time += 1) {
-        let sizeBytes = 0;
-        for await (const chunk of message.open()) sizeBytes += chunk.length;
-        expect(sizeBytes).toBe(message.sizeBytes);
-      }
-    });
+    await spool.drain(
+      oneByOne(async (message) => {
+        for (let time = 0; time < 2; time += 1) {
+          let sizeBytes = 0;
+          for await (const chunk of message.open()) sizeBytes += chunk.length;
+          expect(sizeBytes).toBe(message.sizeBytes);
+        }
+      }),
+    );
     expect(spool.isEmpty).toBe(true);
   });
 
@@ -120,9 +124,11 @@ describe('the spool', () => {
     const spool = await openSpool();
     for (const id of ['a', 'b', 'c']) await spool.put(factsFor(id), pieces(id));
     const failure = new Error('away');
-    const outcome = await spool.drain(async ({ handOver }) => {
-      if (handOver.gatewayMessageId === 'b') throw failure;
-    });
+    const outcome = await spool.drain(
+      oneByOne(async ({ handOver }) => {
+        if (handOver.gatewayMessageId === 'b') throw failure;
+      }),
+    );
     expect(outcome).toEqual({ stored: 1, setAside: 0, later: 0, remaining: 2, error: failure });
     expect((await drainAll(spool)).seen).toEqual(['b=b', 'c=c']);
   });
@@ -131,10 +137,13 @@ describe('the spool', () => {
     const spool = await openSpool();
     await spool.put(factsFor('a'), pieces('a'));
     const seen: (string | null)[] = [];
-    await spool.drain(async ({ handOver }) => {
-      seen.push(handOver.gatewayMessageId);
-      if (seen.length < 5) await spool.put(factsFor(`later-${seen.length}`), pieces('x'));
-    }, 3);
+    await spool.drain(
+      oneByOne(async ({ handOver }) => {
+        seen.push(handOver.gatewayMessageId);
+        if (seen.length < 5) await spool.put(factsFor(`later-${seen.length}`), pieces('x'));
+      }),
+      3,
+    );
     expect(seen).toEqual(['a', 'later-1', 'later-2', 'later-3', 'later-4']);
   });
 
@@ -142,7 +151,7 @@ describe('the spool', () => {
     const spool = await openSpool();
     await spool.put(factsFor('a'), pieces('a'));
     let calls = 0;
-    const store = async () => void (calls += 1);
+    const store = oneByOne(async () => void (calls += 1));
     await Promise.all([spool.drain(store), spool.drain(store)]);
     expect(calls).toBe(1);
   });
@@ -150,8 +159,8 @@ describe('the spool', () => {
   it('sets aside what can never be stored, and goes on', async () => {
     const spool = await openSpool();
     for (const id of ['a', 'b']) await spool.put(factsFor(id), pieces(id));
-    const outcome = await spool.drain(async ({ handOver }) =>
-      handOver.gatewayMessageId === 'a' ? 'SET_ASIDE' : undefined,
+    const outcome = await spool.drain(
+      oneByOne(async ({ handOver }) => (handOver.gatewayMessageId === 'a' ? 'SET_ASIDE' : undefined)),
     );
     expect(outcome).toMatchObject({ stored: 1, setAside: 1, remaining: 0 });
     expect(spool.state().setAside).toBe(1);
@@ -171,14 +180,16 @@ describe('the spool', () => {
     const [first = ''] = files('.msg').sort();
     damage(join(folder, first));
     const stored: (string | null)[] = [];
-    const outcome = await spool.drain(async (message) => {
-      try {
-        for await (const chunk of message.open()) void chunk;
-      } catch (error) {
-        throw new Error('wrapped by whoever reads', { cause: error });
-      }
-      stored.push(message.handOver.gatewayMessageId);
-    });
+    const outcome = await spool.drain(
+      oneByOne(async (message) => {
+        try {
+          for await (const chunk of message.open()) void chunk;
+        } catch (error) {
+          throw new Error('wrapped by whoever reads', { cause: error });
+        }
+        stored.push(message.handOver.gatewayMessageId);
+      }),
+    );
     expect(stored).toEqual(['b']);
     expect(outcome).toMatchObject({ stored: 1, setAside: 1, remaining: 0 });
   });
@@ -367,7 +378,10 @@ describe('the spool', () => {
       expect((await drainAll(spool)).seen).toEqual(['a=a']);
       // The first one finds its folder gone when it writes, and refuses for the moment.
       await expect(other.put(factsFor('b'), pieces('b'))).rejects.toBeInstanceOf(SpoolFullError);
-      await expect(other.drain(async () => undefined)).resolves.toMatchObject({ remaining: 0, error: undefined });
+      await expect(other.drain(oneByOne(async () => undefined))).resolves.toMatchObject({
+        remaining: 0,
+        error: undefined,
+      });
     });
   });
 });
