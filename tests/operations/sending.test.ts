@@ -445,6 +445,7 @@ describeOnBothDatabases('Sending', (location: () => DatabaseLocation) => {
       'removeMessageId',
       'AS_IS',
     ],
+    ['a key that MariaDB takes for another one', { ids: ['x'], idempotencyKey: 'k ' }, 'idempotencyKey', 'blank'],
     ['an empty key', { ids: ['x'], idempotencyKey: '' }, 'idempotencyKey', '1 to 128'],
     ['an endless key', { ids: ['x'], idempotencyKey: 'k'.repeat(129) }, 'idempotencyKey', '1 to 128'],
   ])('refuses %s, naming the field and the way out', async (_title, input, field, words) => {

@@ -57,8 +57,12 @@ export class Operations {
   async repeated(request: OperationRequest): Promise<Operation | undefined> {
     const { idempotencyKey } = request;
     if (idempotencyKey === null) return undefined;
-    if (idempotencyKey.length === 0 || idempotencyKey.length > MAX_KEY_CHARACTERS)
-      throw new BadInputError('idempotencyKey', `idempotencyKey must have 1 to ${MAX_KEY_CHARACTERS} characters.`);
+    // MariaDB compares without the blanks at the end, SQLite with them.
+    if (idempotencyKey.length === 0 || idempotencyKey.length > MAX_KEY_CHARACTERS || idempotencyKey.endsWith(' '))
+      throw new BadInputError(
+        'idempotencyKey',
+        `idempotencyKey must have 1 to ${MAX_KEY_CHARACTERS} characters, and no blank at its end.`,
+      );
     const rows = await this.database.rows<OperationRow>(
       `SELECT ${OPERATION_COLUMNS} FROM operation WHERE owner = ? AND idempotency_key = ?`,
       [request.owner.owner, idempotencyKey],
