@@ -158,14 +158,19 @@ describe('When a connection is synchronised (rule L2)', () => {
   });
 
   it.each([
-    [{ kind: 'HOURLY' }, 'schedule.kind'],
-    [{ kind: 'DAILY', time: '3:30', timeZone: 'UTC' }, 'schedule.time'],
-    [{ kind: 'MONTHLY', day: 32, time: '03:30' }, 'schedule.day'],
-    [{ kind: 'INTERVAL', minutes: 1.5 }, 'schedule.minutes'],
-    [{ kind: 'WEEKLY', weekday: 1, time: '03:30', timeZone: 'Nowhere/City' }, 'schedule.timeZone'],
-    [{ kind: 'MANUAL', minutes: 5 }, 'schedule'],
-    [null, 'schedule'],
-  ])('refuses %j and names %s', (schedule, field) => {
-    expect(() => readSchedule(schedule)).toThrow(expect.objectContaining({ details: { field } }));
+    [{ kind: 'HOURLY' }, 'schedule.kind', 'MONTHLY'],
+    [{ kind: 'DAILY', time: '3:30', timeZone: 'UTC' }, 'schedule.time', 'such as 03:30'],
+    [{ kind: 'DAILY' }, 'schedule.time', 'such as 03:30'],
+    [{ kind: 'MONTHLY', day: 32, time: '03:30' }, 'schedule.day', '1 to 31'],
+    [{ kind: 'WEEKLY', weekday: 0, time: '03:30' }, 'schedule.weekday', '1 (Monday) to 7 (Sunday)'],
+    [{ kind: 'INTERVAL', minutes: 1.5 }, 'schedule.minutes', '1 to 10080'],
+    [{ kind: 'INTERVAL' }, 'schedule.minutes', '1 to 10080'],
+    [{ kind: 'WEEKLY', weekday: 1, time: '03:30', timeZone: 'Nowhere/City' }, 'schedule.timeZone', 'Europe/Berlin'],
+    [{ kind: 'MANUAL', minutes: 5 }, 'schedule.minutes', 'leave it out'],
+    [null, 'schedule', 'kind'],
+  ])('refuses %j, names %s and says what it must be', (schedule, field, wayOut) => {
+    expect(() => readSchedule(schedule)).toThrow(
+      expect.objectContaining({ details: { field }, message: expect.stringContaining(wayOut) as string }),
+    );
   });
 });

@@ -4,7 +4,7 @@ import { BadInputError } from '../../errors.js';
 
 const MINUTE_MS = 60_000;
 
-const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time such as 03:30');
+const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/);
 const timeZone = z.string().max(64).default('UTC');
 
 const schema = z.discriminatedUnion('kind', [
@@ -21,13 +21,25 @@ export type Schedule = z.infer<typeof schema>;
 /** Every 30 minutes (rule L2). */
 export const DEFAULT_SCHEDULE: Schedule = { kind: 'INTERVAL', minutes: 30 };
 
+const MEANINGS: Readonly<Record<string, string>> = {
+  kind: 'must be INTERVAL, DAILY, WEEKLY, MONTHLY or MANUAL',
+  minutes: 'must be a whole number of minutes from 1 to 10080',
+  weekday: 'must be a day of the week from 1 (Monday) to 7 (Sunday)',
+  day: 'must be a day of the month from 1 to 31',
+  time: 'must be a time such as 03:30',
+  timeZone: 'must be a zone of the IANA database, such as Europe/Berlin',
+};
+
 /** Checks a schedule; throws {@link BadInputError} that names the field. */
 export function readSchedule(input: unknown): Schedule {
   const result = schema.safeParse(input);
   if (!result.success) {
     const issue = result.error.issues[0];
-    const field = ['schedule', ...(issue?.path ?? [])].join('.');
-    throw new BadInputError(field, `${field} ${issue?.message ?? 'is not valid'}.`);
+    const isStrange = issue?.code === 'unrecognized_keys';
+    const name = isStrange ? issue.keys[0] : issue?.path[0];
+    const field = ['schedule', ...(name === undefined ? [] : [name])].join('.');
+    const wrong = isStrange ? 'does not belong to this kind of schedule; leave it out' : MEANINGS[String(name)];
+    throw new BadInputError(field, `${field} ${wrong ?? 'must say when, such as { kind: INTERVAL, minutes: 30 }'}.`);
   }
   if ('timeZone' in result.data) requireTimeZone(result.data.timeZone);
   return result.data;
@@ -37,10 +49,7 @@ function requireTimeZone(name: string): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
   } catch {
-    throw new BadInputError(
-      'schedule.timeZone',
-      'schedule.timeZone must be a zone of the IANA database, such as Europe/Berlin.',
-    );
+    throw new BadInputError('schedule.timeZone', `schedule.timeZone ${MEANINGS['timeZone']}.`);
   }
 }
 
