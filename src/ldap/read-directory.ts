@@ -4,6 +4,7 @@ import type { LdapConnectionSettings } from './connection-settings.js';
 import { DirectoryClient, type ConnectOptions } from './directory-client.js';
 import type { DirectoryEntry } from './directory-entry.js';
 import { readAllKinds, type OnSkipped } from './entry-reader.js';
+import { explainMissingBase } from './missing-base.js';
 
 /** What a reader of a whole directory may want to know beside its entries. */
 export interface ReadDirectoryOptions extends ConnectOptions {
@@ -36,7 +37,7 @@ export async function* readDirectory(
   } catch (error) {
     // The abort closes the connection; the error that follows from this is not the reason.
     options.signal?.throwIfAborted();
-    throw error;
+    throw await explainMissingBase(client, settings.baseDn, error);
   } finally {
     options.signal?.removeEventListener('abort', onAbort);
     client.close();

@@ -6,6 +6,7 @@ import { DirectoryClient, type ConnectOptions } from './directory-client.js';
 import { namesOf } from './directory-names.js';
 import { filterOf } from './entry-reader.js';
 import { LdapError, type LdapErrorKind, type LdapPhase } from './ldap-error.js';
+import { explainMissingBase } from './missing-base.js';
 import { isAttributeKnown } from './schema-lookup.js';
 import { validateSettings } from './validate-settings.js';
 
@@ -104,7 +105,11 @@ export async function* testConnection(
 
 async function testBase(client: DirectoryClient, settings: LdapConnectionSettings): Promise<ConnectionTestStep> {
   const filter = new PresenceFilter({ attribute: 'objectClass' });
-  const [base] = await client.find(settings.baseDn, { scope: 'base', filter, attributes: ['1.1'] });
+  const [base] = await client
+    .find(settings.baseDn, { scope: 'base', filter, attributes: ['1.1'] })
+    .catch(async (error: unknown) => {
+      throw await explainMissingBase(client, settings.baseDn, error);
+    });
   if (base) return ok('BASE_DN', 'The base DN exists.');
   throw new LdapError(
     'BASE_DN_NOT_FOUND',

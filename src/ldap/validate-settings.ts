@@ -27,22 +27,25 @@ export function validateSettings(settings: LdapConnectionSettings): LdapConnecti
   const domain = requireDomain('domain', settings.domain);
   const baseDn = requireDn('baseDn', settings.baseDn);
   if (settings.servers.length > MAX_SERVERS)
-    throw new BadInputError('servers', `At most ${MAX_SERVERS} servers can be listed.`);
+    throw new BadInputError('servers', `servers lists more than ${MAX_SERVERS}; leave some out.`);
   if (settings.tlsMode === 'PLAIN' && !settings.plainAllowed) {
     throw new BadInputError(
       'tlsMode',
-      'Without TLS passwords are sent readably; choose LDAPS or STARTTLS, or allow plain connections explicitly.',
+      'tlsMode PLAIN sends passwords readably; choose LDAPS or STARTTLS, or allow it explicitly with plainAllowed.',
     );
   }
   if (settings.bindName.trim() === '')
-    throw new BadInputError('bindName', 'Give the DN or the principal name of an account that may read the directory.');
+    throw new BadInputError(
+      'bindName',
+      'bindName is empty; give the DN or the principal name of an account that may read the directory.',
+    );
   // A name without a password is an anonymous bind that succeeds, and finds nothing (RFC 4513, 5.1.2).
   if (settings.bindPassword === '')
-    throw new BadInputError('bindPassword', 'The password of the bind account is empty.');
+    throw new BadInputError('bindPassword', 'bindPassword is empty; give the password of the bind account.');
   if (settings.delegationAttributes.length > MAX_DELEGATION_ATTRIBUTES) {
     throw new BadInputError(
       'delegationAttributes',
-      `At most ${MAX_DELEGATION_ATTRIBUTES} delegation attributes can be used.`,
+      `delegationAttributes names more than ${MAX_DELEGATION_ATTRIBUTES} attributes; leave some out.`,
     );
   }
   for (const [field, most] of Object.entries(MAX_LENGTHS)) {
@@ -70,9 +73,7 @@ export function validateSettings(settings: LdapConnectionSettings): LdapConnecti
     bindName: settings.bindName.trim(),
     servers: settings.servers.map((server, index) => requireServer(`servers.${index}`, server)),
     caPem: settings.caPem?.trim() ? requireCertificates('caPem', settings.caPem) : null,
-    delegationAttributes: [
-      ...new Set(settings.delegationAttributes.map((name) => requireAttributeName('delegationAttributes', name))),
-    ],
+    delegationAttributes: distinctAttributes('delegationAttributes', settings.delegationAttributes),
   };
 }
 
@@ -113,9 +114,22 @@ export function requireAttributeName(field: string, name: string): string {
   );
 }
 
+/** Attribute names, each once however it is spelt: directories compare them without regard to case (RFC 4512, 2.5). */
+function distinctAttributes(field: string, names: readonly string[]): string[] {
+  const distinct = new Map<string, string>();
+  for (const given of names) {
+    const name = requireAttributeName(field, given);
+    if (!distinct.has(name.toLowerCase())) distinct.set(name.toLowerCase(), name);
+  }
+  return [...distinct.values()];
+}
+
 function requireServer(field: string, { host, port }: LdapServerAddress): LdapServerAddress {
   if (port !== undefined && !(Number.isInteger(port) && port >= 1 && port <= 65_535)) {
-    throw new BadInputError(`${field}.port`, 'A port is a whole number from 1 to 65535; usual ones are 636 and 389.');
+    throw new BadInputError(
+      `${field}.port`,
+      `${field}.port must be a whole number from 1 to 65535; usual ones are 636 and 389.`,
+    );
   }
   const name = requireHost(`${field}.host`, host);
   return port === undefined ? { host: name } : { host: name, port };

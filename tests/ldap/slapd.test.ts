@@ -119,6 +119,13 @@ describeWithSlapd('a real OpenLDAP server', () => {
     await expect(collect(readDirectory({ ...slapd.settings, ...change(slapd) }))).rejects.toMatchObject({ kind });
   });
 
+  it('tells a base DN that is misspelt from one in another directory, and names what the server holds', async () => {
+    const messageFor = (baseDn: string) =>
+      collect(readDirectory({ ...slapd.settings, baseDn })).catch((error: unknown) => (error as Error).message);
+    expect(await messageFor(`ou=nowhere,${SLAPD_SUFFIX}`)).toMatch(/does not exist in this directory/);
+    expect(await messageFor('dc=other,dc=net')).toMatch(new RegExp(`another directory: .* holds ${SLAPD_SUFFIX}`));
+  });
+
   it('L8: accepts a name with an empty password, which therefore never reaches it', async () => {
     const dn = `cn=Anna,ou=people,${SLAPD_SUFFIX}`;
     const bare = new Client({

@@ -29,7 +29,7 @@ describe('settings of a connection (rule L1)', () => {
       servers: [{ host: 'DC1.Example.com', port: 636 }],
       baseDn: ' DC=example,DC=com ',
     };
-    expect(validateSettings({ ...changed, delegationAttributes: ['a', 'a ', 'b'] })).toMatchObject({
+    expect(validateSettings({ ...changed, delegationAttributes: ['a', 'a ', 'b', 'A'] })).toMatchObject({
       domain: 'example.com',
       baseDn: 'DC=example,DC=com',
       servers: [{ host: 'dc1.example.com', port: 636 }],
@@ -43,6 +43,7 @@ describe('settings of a connection (rule L1)', () => {
     ['a domain with a space', { domain: 'exa mple.com' }, 'domain'],
     ['an IP address as domain', { domain: '192.0.2.1' }, 'domain'],
     ['a URL as host', { servers: [{ host: 'ldap://dc1' }] }, 'servers.0.host'],
+    ['too many attributes', { delegationAttributes: ['a', 'b', 'c', 'd', 'e', 'f'] }, 'delegationAttributes'],
     ['a port of 0', { servers: [{ host: 'dc1', port: 0 }] }, 'servers.0.port'],
     ['too many servers', { servers: Array.from({ length: 9 }, () => ({ host: 'dc1' })) }, 'servers'],
     ['no TLS without consent', { tlsMode: 'PLAIN' }, 'tlsMode'],
@@ -66,6 +67,7 @@ describe('settings of a connection (rule L1)', () => {
     }
     expect(thrown).toBeInstanceOf(BadInputError);
     expect((thrown as BadInputError).details).toEqual({ field });
+    expect((thrown as BadInputError).message).toContain(field);
     expect((thrown as BadInputError).message).not.toContain('secret');
   });
 
