@@ -278,7 +278,7 @@ describeOnBothDatabases('Contents by signed addresses', (location) => {
       'base64',
     );
     for (let at = 0; at < 12; at++) {
-      const image = Buffer.concat([png, Buffer.alloc(2_000_000, at)]).toString('base64');
+      const image = Buffer.concat([png, Buffer.alloc(1_500_000, at)]).toString('base64');
       const mail = `Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<img src="cid:i">\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <i>\r\nContent-Transfer-Encoding: base64\r\n\r\n${image}\r\n--b--\r\n`;
       await test.client().handOver(await test.intakeToken(), mail, { sender: null, recipients: ['anna@example.com'] });
     }

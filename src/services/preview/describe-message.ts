@@ -49,8 +49,8 @@ function visit(node: PartNode, insideMessage: string | null, limit: number, find
         findings.hasHtml ||= part.type === 'text/html';
         findings.hasText ||= part.type === 'text/plain';
       }
-      // A calendar is read in the preview, and people also want the file.
-      if (part.type !== 'text/calendar') return;
+      // A calendar, and a text with the name of a file, is read in the preview, and people also want the file.
+      if (part.type !== 'text/calendar' && !part.dispositionParameters['filename']) return;
     }
     if (findings.attachments.length >= limit) {
       findings.truncated = true;

@@ -60,7 +60,11 @@ export const stripBrackets = (id: string) => id.trim().replace(/^<|>$/g, '');
 
 function parseStructured(raw: string): { value: string; params: Readonly<Record<string, string>> } {
   if (!raw) return { value: '', params: {} };
-  const { value, params } = libmime.parseHeaderValue(decodeRaw(raw.slice(0, MAX_VALUE_CHARACTERS)));
+  // Windows programs write paths without escaping: only quotes and backslashes are (RFC 5322 section 3.2.4).
+  const escaped = decodeRaw(raw.slice(0, MAX_VALUE_CHARACTERS)).replace(/\\(["\\])|\\/g, (found, escapes) =>
+    escapes ? found : '\\\\',
+  );
+  const { value, params } = libmime.parseHeaderValue(escaped);
   return { value: value.trim().toLowerCase(), params };
 }
 

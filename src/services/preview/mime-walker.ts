@@ -1,5 +1,6 @@
+import { HeaderLines } from './header-lines.js';
 import { type PreviewLimits, type PreviewReason } from './limits.js';
-import { describePart, type HeaderField, type MimePart, type PartSink } from './mime-part.js';
+import { describePart, type MimePart, type PartSink } from './mime-part.js';
 import { decodeTransfer } from './transfer-decoding.js';
 
 /** Decides what becomes of each part. */
@@ -60,7 +61,7 @@ export class MimeWalker implements PartSink {
   private state: 'header' | 'body' = 'header';
   private carry: Buffer = EMPTY;
   private atLineStart = true;
-  private fields: { name: string; raw: string }[] = [];
+  private header = new HeaderLines();
   private headerBytes = 0;
   /** The beginning of the message, until it is long enough to tell how its lines end. */
   private beginning: Buffer | null = EMPTY;
@@ -89,7 +90,7 @@ export class MimeWalker implements PartSink {
     if (this.beginning !== null) this.begin();
     if (!this.budget.spent) {
       this.read(this.carry, true);
-      if (this.state === 'header') this.openPart();
+      if (this.state === 'header') this.endHeader(true);
     }
     while (this.open.length > 0) this.closeLast();
   }
@@ -125,7 +126,7 @@ export class MimeWalker implements PartSink {
     }
     let line = data.toString('latin1', position, Math.min(end, position + this.budget.limits.maxHeaderBytes));
     if (line.endsWith('\r')) line = line.trimEnd();
-    if (this.fields.length === 0 && line.startsWith(UTF8_MARK)) line = line.slice(UTF8_MARK.length);
+    if (this.header.fields.length === 0 && line.startsWith(UTF8_MARK)) line = line.slice(UTF8_MARK.length);
     const next = lineFeed < 0 ? data.length : lineFeed + 1;
     if (line.startsWith('--') && this.crossDelimiter(line)) return next;
     this.headerBytes += end - position;
@@ -133,7 +134,7 @@ export class MimeWalker implements PartSink {
     if (line.trim() === '') {
       // Blank lines before the first field are left over from how the message was kept. A line of blanks ends a header
       // too: programs that send spam write it, while the folded blanks of RFC 5322 section 4.2 have died out.
-      if (this.fields.length > 0 || this.parent) this.openPart();
+      if (this.header.fields.length > 0 || this.parent) this.endHeader(false);
       return next;
     }
     return this.addHeaderLine(line) ? next : position;
@@ -142,29 +143,26 @@ export class MimeWalker implements PartSink {
   /** False when the line belongs to the body. */
   private addHeaderLine(line: string): boolean {
     const { limits } = this.budget;
-    const last = this.fields.at(-1);
     if (this.headerBytes > limits.maxHeaderBytes || this.budget.headerBytes > limits.maxAllHeadersBytes) {
       this.budget.exceed('HEADERS_TOO_LARGE');
       return true;
     }
-    if (last && (line.startsWith(' ') || line.startsWith('\t'))) {
-      last.raw += ` ${line.trim()}`;
-      return true;
-    }
-    const field = /^([\x21-\x39\x3b-\x7e\x80-\xff]{1,200})[ \t]*:(.*)$/s.exec(line);
-    if (field?.[1]) this.fields.push({ name: field[1], raw: field[2]?.trim() ?? '' });
-    // A line of an mbox file stands before a message; a header without a single field is text that lost its header.
-    else if (!last && !/^>?From /.test(line)) {
-      this.openPart();
-      return false;
-    }
-    return true;
+    if (this.header.add(line)) return true;
+    this.openPart();
+    return false;
+  }
+
+  /** Opens the part whose header ends here, with a blank line or cut. */
+  private endHeader(isCut: boolean): void {
+    const beginning = this.header.beginningOfBody(isCut);
+    this.openPart();
+    if (beginning && !this.budget.spent) this.pass(beginning, 0, beginning.length);
   }
 
   private openPart(): void {
     const { budget, parent } = this;
-    const fields: HeaderField[] = this.fields;
-    this.fields = [];
+    const { fields } = this.header;
+    this.header = new HeaderLines();
     this.headerBytes = 0;
     this.state = 'body';
     this.atLineStart = true;
@@ -264,7 +262,7 @@ export class MimeWalker implements PartSink {
     const depth = this.findDelimiter(line);
     if (depth < 0) return false;
     // A part that ends before its header does has an empty body.
-    if (this.fields.length > 0 || this.parent) this.openPart();
+    if (this.header.fields.length > 0 || this.parent) this.endHeader(true);
     if (!this.budget.spent) this.cross(depth, line);
     return true;
   }

@@ -1,4 +1,5 @@
 import { containers } from './containers.js';
+import { oddPrograms } from './odd-programs.js';
 import { kinds, names } from './special.js';
 import { structure } from './structure.js';
 import { charsets, texts, transfers } from './texts.js';
@@ -13,4 +14,5 @@ export const TORTURE: readonly TortureMessage[] = [
   ...names,
   ...kinds,
   ...containers,
+  ...oddPrograms,
 ];
