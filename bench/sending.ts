@@ -92,6 +92,7 @@ async function fill(url: string, folder: string): Promise<void> {
           hasText: true,
           attachments: [],
           attachmentCount: 0,
+          loopMark: null,
           complete: true,
           fault: null,
         },

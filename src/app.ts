@@ -9,7 +9,6 @@ import { Metrics } from './metrics.js';
 import { databaseLocation } from './composition/places.js';
 import { createSchema } from './resolvers/schema.js';
 import { within } from './services/intake/time-limit.js';
-import { deriveLoopMarkKey } from './services/sending/loop-mark.js';
 import { startSending } from './services/sending/start-sending.js';
 import { ensureFirstAdministrator } from './services/session/first-administrator.js';
 import { startIntake } from './composition/start-intake.js';
@@ -74,8 +73,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       store: services.store,
       direct: services.intake,
       tokens: services.tokens,
+      loopMarkKey: services.loopMarkKey,
       log,
       onOutcome: metrics.countIntake,
+      onLoop: metrics.countLoop,
     });
     stops.push(
       () => services.store.settled(),
@@ -125,7 +126,7 @@ function startWorkers(
   config: Config,
   log: Logger,
   database: Database,
-  { feed, contents, secretKey, synchronisation }: Services,
+  { feed, contents, loopMarkKey, synchronisation }: Services,
   { operations, personalMessages, access, relay, retention, upkeep }: Backend,
 ): () => Promise<unknown> {
   synchronisation.start();
@@ -138,7 +139,7 @@ function startWorkers(
     personalMessages,
     access,
     relay,
-    loopMarkKey: deriveLoopMarkKey(secretKey),
+    loopMarkKey,
     senderName: config.senderName,
     connections: config.relayConnections,
     leaseMs: config.operationLeaseMs,

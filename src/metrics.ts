@@ -46,6 +46,12 @@ export class Metrics {
     labelNames: ['source', 'outcome'] as const,
     registers: [this.#registry],
   });
+  readonly #loops = new Counter({
+    name: 'mailkeep_intake_loops_total',
+    help: 'Messages that Backup itself has sent and a gateway put aside again, by how they came in.',
+    labelNames: ['source'] as const,
+    registers: [this.#registry],
+  });
   readonly #lists = new Histogram({
     name: 'mailkeep_list_duration_seconds',
     help: 'Time to read one page of a list from the database.',
@@ -63,6 +69,11 @@ export class Metrics {
   /** Counts a hand-over. */
   readonly countIntake = (source: string, outcome: IntakeOutcome): void => {
     this.#intake.inc({ source, outcome });
+  };
+
+  /** Counts a message that Backup itself has sent and that comes back. */
+  readonly countLoop = (source: string): void => {
+    this.#loops.inc({ source });
   };
 
   /** Measures every call of `list` on a service. */

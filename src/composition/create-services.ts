@@ -9,6 +9,7 @@ import { ChangeFeed } from '../services/changes/change-feed.js';
 import { LdapConnections } from '../services/directory/connections.js';
 import { DirectorySynchronisation } from '../services/directory/synchronisation.js';
 import { Intake } from '../services/intake/intake.js';
+import { deriveLoopMarkKey } from '../services/sending/loop-mark.js';
 import { ApiTokens } from '../services/session/api-tokens.js';
 import { PasswordHasher } from '../services/session/password-hasher.js';
 import { BackupSettingsService } from '../services/settings/backup-settings-service.js';
@@ -18,19 +19,25 @@ import { PersonalBackupSettingsService } from '../services/settings/personal-bac
 export function createServices(config: Config, log: Logger, database: Database) {
   const secretKey = loadSecretKey(config.secretKey, config.dataDir);
   const secrets = new SecretBox(secretKey);
+  const loopMarkKey = deriveLoopMarkKey(secretKey);
   const feed = new ChangeFeed(database, log, config.changePollMs);
   const contents = new ContentStore(database);
   const store = new MessageStore(database, contents, feed);
   const connections = new LdapConnections(database, feed, secrets, config.ldapTimeoutMs);
   return {
-    secretKey,
+    loopMarkKey,
     secrets,
     feed,
     contents,
     store,
     connections,
     synchronisation: new DirectorySynchronisation(database, feed, connections, config.directoryFullPassMs, log),
-    intake: new Intake(store, { messageBytes: config.messageLimitBytes, temporaryFolder: join(config.dataDir, 'tmp') }),
+    intake: new Intake(
+      store,
+      { messageBytes: config.messageLimitBytes, temporaryFolder: join(config.dataDir, 'tmp') },
+      undefined,
+      { keys: [loopMarkKey] },
+    ),
     tokens: new ApiTokens(database),
     passwords: new PasswordHasher(config.passwordCostLog2),
     personalBackupSettings: new PersonalBackupSettingsService(database, feed),

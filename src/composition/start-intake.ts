@@ -34,6 +34,10 @@ export interface IntakeParts {
   readonly tokens: ApiTokens;
   readonly log: Logger;
   readonly onOutcome: (source: string, outcome: IntakeOutcome) => void;
+  /** Key of the marks on what Backup itself has sent. */
+  readonly loopMarkKey: Buffer;
+  /** Told of each message that Backup itself has sent and a gateway put aside again. */
+  readonly onLoop: (source: string) => void;
 }
 
 /** Intake at work. */
@@ -60,6 +64,8 @@ export async function startIntake({
   tokens,
   log,
   onOutcome,
+  loopMarkKey,
+  onLoop,
 }: IntakeParts): Promise<RunningIntake> {
   const mapping = loadVerdictMapping(config.verdictMappingFile || undefined);
   const temporaryFolder = join(config.dataDir, 'tmp');
@@ -69,6 +75,17 @@ export async function startIntake({
     new DurableStore(store, spool, config.intakeStoreLimitMs, log),
     { messageBytes: config.messageLimitBytes, temporaryFolder },
     gate,
+    {
+      keys: [loopMarkKey],
+      onLoop: ({ sendingId, sentAtMs }, { messageId }, source) => {
+        onLoop(source);
+        const sentAt = new Date(sentAtMs).toISOString();
+        log.warn(
+          { source, messageId, sendingId, sentAt },
+          'a gateway put aside what Backup has sent: let the relay deliver past its filter',
+        );
+      },
+    },
   );
   await removeLeftBehind(temporaryFolder).catch((error: unknown) =>
     log.warn({ err: error }, 'temporary files of a killed process stay'),

@@ -80,6 +80,7 @@ describe('MessageSummariser', () => {
           { name: 'Rechnung für Oktober.pdf', type: 'application/pdf', sizeBytes: 17, detectedType: 'application/pdf' },
         ],
         attachmentCount: 1,
+        loopMark: null,
         complete: true,
         fault: null,
       });

@@ -31,6 +31,7 @@ export function received(
     hasText: true,
     attachments: [],
     attachmentCount: 0,
+    loopMark: null,
     complete: true,
     fault: null,
   };

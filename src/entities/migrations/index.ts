@@ -7,6 +7,7 @@ import { Directory1764000000005 } from './1764000000005-directory.js';
 import { Sending1764000000006 } from './1764000000006-sending.js';
 import { Statistics1764000000007 } from './1764000000007-statistics.js';
 import { PrimaryGroup1764000000008 } from './1764000000008-primary-group.js';
+import { LoopMark1764000000009 } from './1764000000009-loop-mark.js';
 
 /** All migrations, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -18,4 +19,5 @@ export const migrations: (new () => MigrationInterface)[] = [
   Sending1764000000006,
   Statistics1764000000007,
   PrimaryGroup1764000000008,
+  LoopMark1764000000009,
 ];

@@ -1,5 +1,5 @@
 import { Field, ObjectType } from 'type-graphql';
-import { EmailAddressScalar } from '../../entities/scalars.js';
+import { DateTimeScalar, EmailAddressScalar } from '../../entities/scalars.js';
 import { GatewayAction, RecipientKind } from '../../entities/vocabulary.js';
 import type { StoredMessage, StoredRecipient, StoredVerdict } from '../../services/backup/global-messages.js';
 import { modulesOf } from '../../services/backup/message-rows.js';
@@ -138,6 +138,15 @@ export class GlobalBackupMessage implements BackupMessage {
   @Field(() => String, { nullable: true, description: 'Name of the gateway node; null when not told.' })
   get node(): string | null {
     return this.message.node;
+  }
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description:
+      'When Backup itself sent this message, by the valid loop mark on it: the gateway put aside what came from Backup (rule D4). Null for all others. Whoever received a message from Backup can copy its mark for four weeks.',
+  })
+  get loopSentAt(): number | null {
+    return this.message.loopSentAtMs;
   }
 
   @Field(() => [RuleResult], { description: 'What each rule of the gateway did, and for whom (rule S4).' })

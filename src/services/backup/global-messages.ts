@@ -31,6 +31,8 @@ export interface StoredMessage {
   readonly attachments: () => readonly AttachmentSummary[];
   readonly hasHtml: boolean;
   readonly sent: boolean;
+  /** When Backup itself sent this message, as the loop mark on it says; null for all that came from elsewhere. */
+  readonly loopSentAtMs: number | null;
 }
 
 /** What one group of recipients met (rule S4). */
@@ -66,7 +68,8 @@ const MESSAGE = `
   m.id AS messageId, m.content_id AS contentId, m.received_at AS receivedAtMs, m.sender, m.sender_key AS senderKey,
   m.sender_ip AS senderIp, m.subject, m.subject_key AS subjectKey, m.size_bytes AS sizeBytes,
   m.gateway_message_id AS gatewayMessageId, m.smtp_message_id AS smtpMessageId, m.node, m.action,
-  m.detected_by AS detectedBits, m.attachments, m.has_html AS hasHtml, m.sent_at AS sentAt`;
+  m.detected_by AS detectedBits, m.attachments, m.has_html AS hasHtml, m.sent_at AS sentAt,
+  m.loop_sent_at AS loopSentAtMs`;
 
 /** Reads all messages of Backup, for viewers with the permission BACKUP_VIEW. */
 export class GlobalMessages {

@@ -136,6 +136,7 @@ export function messageRows(
       has_html: summary.hasHtml ? 1 : 0,
       attachments: JSON.stringify(summary.attachments),
       sent_at: null,
+      loop_sent_at: summary.loopMark?.sentAtMs ?? null,
     },
     changes: (messageId) => [
       { topic: topics.backup, kind: 'STORED', messageId },

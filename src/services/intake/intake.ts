@@ -2,9 +2,10 @@ import { mkdirSync } from 'node:fs';
 import type { HandOver } from '../../entities/vocabulary.js';
 import type { StoreOutcome } from '../backup/message-store.js';
 import type { ReceivedMessage } from '../backup/prepare-message.js';
+import type { LoopMark } from '../sending/loop-mark.js';
 import type { GatePass, IntakeGate } from './intake-gate.js';
 import { type SpilledContent, SpillBuffer } from './scanners/spill-buffer.js';
-import { MessageSummariser, type MessageSummary } from './summarise-message.js';
+import { MessageSummariser, type MessageSummary, SUMMARY_LIMITS } from './summarise-message.js';
 
 /** Limits of what intake takes. */
 export interface IntakeLimits {
@@ -23,6 +24,14 @@ export interface Acceptance {
   readonly spooled: boolean;
   /** Ends when the content is not read any more, where that is later than the acceptance. */
   readonly stillReading?: Promise<unknown>;
+}
+
+/** How intake notices what Backup itself has sent (rule D4, docs/sending.md). */
+export interface LoopWatch {
+  /** Keys of the loop marks. */
+  readonly keys: readonly Buffer[];
+  /** Told once for each such message that is safe now; it is kept like any other. */
+  readonly onLoop?: (mark: LoopMark, acceptance: Acceptance, origin: string) => void;
 }
 
 /** Where messages are brought into safety. */
@@ -44,6 +53,7 @@ export class Intake {
     private readonly limits: IntakeLimits,
     /** Bounds what is under way; commands have none. */
     private readonly gate?: IntakeGate,
+    private readonly loops: LoopWatch = { keys: [] },
   ) {
     mkdirSync(limits.temporaryFolder, { recursive: true });
   }
@@ -73,6 +83,7 @@ export class Intake {
       ...(await this.sink.store({ handOver, content, summary, source: origin })),
     };
     if (acceptance.stillReading) this.#stillReading.set(content, acceptance.stillReading);
+    if (summary.loopMark && acceptance.created) this.loops.onLoop?.(summary.loopMark, acceptance, origin);
     return acceptance;
   }
 
@@ -84,7 +95,7 @@ export class Intake {
       limitBytes: this.limits.messageBytes,
       folder: this.limits.temporaryFolder,
     });
-    const summariser = new MessageSummariser();
+    const summariser = new MessageSummariser(SUMMARY_LIMITS, this.loops.keys);
     let heldBytes = 0;
     try {
       for await (const chunk of source) {

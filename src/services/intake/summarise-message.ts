@@ -4,6 +4,7 @@ import { detectFileType, FILE_TYPE_BYTES } from '../preview/file-type.js';
 import { isReadable } from '../preview/message-tree.js';
 import { type MimePart, type PartSink } from '../preview/mime-part.js';
 import { MimeWalker, type PartVisitor, WalkBudget } from '../preview/mime-walker.js';
+import { findLoopMark, LOOP_MARK_FIELD, type LoopMark } from '../sending/loop-mark.js';
 import { MAX_LISTED_ADDRESSES, parseAddressList } from './address-list.js';
 import { cutText, decodeHeaderWords, MAX_HEADER_CHARACTERS } from './header-words.js';
 
@@ -29,6 +30,8 @@ export interface MessageSummary {
   readonly attachments: readonly AttachmentSummary[];
   /** All attachments that were met, listed or not. */
   readonly attachmentCount: number;
+  /** The mark of Backup itself on what it has sent, where it is valid: a gateway put that aside again (rule D4). */
+  readonly loopMark: LoopMark | null;
   /** False when a limit ended the reading early: the rest of the message may hold more of everything. */
   readonly complete: boolean;
   /** A fault of ours met while reading, for the log; the message itself is never to blame. */
@@ -57,6 +60,8 @@ export const SUMMARY_LIMITS: SummaryLimits = {
   maxAllHeadersBytes: 8 * 1024 * 1024,
   maxListedAttachments: 200,
 };
+
+const LOOP_MARK = LOOP_MARK_FIELD.toLowerCase();
 
 // Smaller pieces are gathered first: a header that comes byte by byte would be copied once for each byte.
 const GATHERED_BYTES = 16 * 1024;
@@ -143,12 +148,17 @@ export class MessageSummariser implements PartVisitor {
   private headerTo: string[] = [];
   private headerCc: string[] = [];
   private addressesCut = false;
+  private loopMark: LoopMark | null = null;
   private hasHtml = false;
   private hasText = false;
   private attachmentCount = 0;
   private fault: Error | null = null;
 
-  constructor(private readonly limits: SummaryLimits = SUMMARY_LIMITS) {
+  constructor(
+    private readonly limits: SummaryLimits = SUMMARY_LIMITS,
+    /** Keys of the loop marks to know; none: all are ignored. */
+    private readonly loopMarkKeys: readonly Buffer[] = [],
+  ) {
     this.budget = new WalkBudget(limits);
     this.walker = new MimeWalker(this, this.budget);
   }
@@ -176,7 +186,7 @@ export class MessageSummariser implements PartVisitor {
   end(): MessageSummary {
     this.flush();
     this.guard(() => this.walker.end());
-    const { subject, smtpMessageId, headerTo, headerCc, hasHtml, hasText, attachmentCount, fault } = this;
+    const { subject, smtpMessageId, headerTo, headerCc, hasHtml, hasText, attachmentCount, loopMark, fault } = this;
     const complete = fault === null && this.budget.reason === null && !this.addressesCut;
     const attachments = this.sinks.map((sink) => sink.summarise());
     return {
@@ -188,6 +198,7 @@ export class MessageSummariser implements PartVisitor {
       hasText,
       attachments,
       attachmentCount,
+      loopMark,
       complete,
       fault,
     };
@@ -211,6 +222,7 @@ export class MessageSummariser implements PartVisitor {
   private readHeader(part: MimePart): void {
     this.subject = decodeHeaderWords(values(part, 'subject')[0] ?? '');
     this.smtpMessageId = readMessageId(values(part, 'message-id')[0]);
+    this.loopMark = findLoopMark(values(part, LOOP_MARK), this.loopMarkKeys, Date.now());
     const to = readAddresses(values(part, 'to'));
     const cc = readAddresses(values(part, 'cc'));
     this.headerTo = to.addresses;
