@@ -277,16 +277,16 @@ describeOnBothDatabases('Contents by signed addresses', (location) => {
       'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
       'base64',
     );
-    for (let at = 0; at < 12; at++) {
+    for (let at = 0; at < 14; at++) {
       const image = Buffer.concat([png, Buffer.alloc(1_500_000, at)]).toString('base64');
       const mail = `Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<img src="cid:i">\r\n--b\r\nContent-Type: image/png\r\nContent-ID: <i>\r\nContent-Transfer-Encoding: base64\r\n\r\n${image}\r\n--b--\r\n`;
       await test.client().handOver(await test.intakeToken(), mail, { sender: null, recipients: ['anna@example.com'] });
     }
     const { data, errors } = await anna.query<{
       viewer: { personalBackup: { own: { messages: { nodes: { preview: { content: string } | null }[] } } } };
-    }>('{ viewer { personalBackup { own { messages(first: 12) { nodes { preview(mode: HTML) { content } } } } } } }');
+    }>('{ viewer { personalBackup { own { messages(first: 14) { nodes { preview(mode: HTML) { content } } } } } } }');
     const previews = data?.viewer.personalBackup.own.messages.nodes.map(({ preview }) => preview) ?? [];
-    expect(previews).toHaveLength(12);
+    expect(previews).toHaveLength(14);
     expect(previews[0]?.content).toContain('data:image/png');
     expect(previews.at(-1)).toBeNull();
     expect(new Set(errors?.map((error) => error.extensions?.['code']))).toEqual(new Set(['ANSWER_TOO_LARGE']));
