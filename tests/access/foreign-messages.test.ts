@@ -4,6 +4,7 @@ import { copyId, messageId } from '../../src/resolvers/ids.js';
 import { createSchema } from '../../src/resolvers/schema.js';
 import { Visibility } from '../../src/services/backup/visibility.js';
 import { startTestApp, type TestApp } from '../support/app.js';
+import { caughtUp } from '../support/caught-up.js';
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 import { ALL_ON, asAccount, asPerson, setSwitches } from '../support/people.js';
@@ -186,6 +187,7 @@ describeOnBothDatabases('Messages of others', (location: () => DatabaseLocation)
   it('V6: nor does any field of a live event, and other recipients’ events never come', async () => {
     const below = selectEverything(schema, 'PersonalBackupChange', { mode: 'HTML' });
     const socket = await WireSocket.admitted(test.url, clara.token);
+    await caughtUp(test.app);
     const { viewer } = await clara.ask<{ viewer: { personalBackup: { changeCursor: string } } }>(
       '{ viewer { personalBackup { changeCursor } } }',
     );

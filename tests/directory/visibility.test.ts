@@ -1,5 +1,6 @@
 import { newGuid } from '../../src/ldap/embedded/entry-store.js';
 import { startTestApp, TEST_AUTHOR, type TestApp } from '../support/app.js';
+import { caughtUp } from '../support/caught-up.js';
 import type { Client, Events } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 import { mail, store, switchTo } from '../support/mail.js';
@@ -59,6 +60,7 @@ describeOnBothDatabases('What the directory decides about personal Backup', (loc
   };
   /** Follows from now on, also what happens before the socket is open. */
   const follow = async (client: Client): Promise<Events<Change>> => {
+    await caughtUp(test.app);
     const { viewer } = await client.ask<{ viewer: { personalBackup: { changeCursor: string } } }>(
       '{ viewer { personalBackup { changeCursor } } }',
     );

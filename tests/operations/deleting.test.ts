@@ -2,6 +2,7 @@ import type { DatabaseLocation } from '../../src/entities/database.js';
 import { MAX_PERSONAL_MESSAGES_A_DAY } from '../../src/services/sending/flood-limit.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
+import { caughtUp } from '../support/caught-up.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 import { handOverOf, received } from '../support/hand-overs.js';
 import { ALL_ON, asAccount, asPerson, setSwitches } from '../support/people.js';
@@ -31,6 +32,7 @@ describeOnBothDatabases('Deleting', (location: () => DatabaseLocation) => {
   const subjects = async (client: Client, address: string, deleted = false) =>
     (await messagesOf(client, address, deleted)).map(({ subject }) => subject);
   const changeCursor = async (client: Client) => {
+    await caughtUp(test.app);
     const { viewer } = await client.ask<{ viewer: { personalBackup: { changeCursor: string } } }>(
       '{ viewer { personalBackup { changeCursor } } }',
     );

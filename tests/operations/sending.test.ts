@@ -3,6 +3,7 @@ import { GatewayAction, Module, ScanStatus } from '../../src/entities/vocabulary
 import { handOverOf, received } from '../support/hand-overs.js';
 import { type TestApp, startTestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
+import { caughtUp } from '../support/caught-up.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 import { ALL_ON, asAccount, asPerson, setSwitches } from '../support/people.js';
 import { ScriptedRelay } from '../support/scripted-relay.js';
@@ -281,6 +282,7 @@ describeOnBothDatabases('Sending', (location: () => DatabaseLocation) => {
     const operation = await send(boris, [id]);
     const clara = await asPerson(test, 'clara');
     // Events behind a cursor cannot be missed, however late the server follows.
+    await caughtUp(test.app);
     const follow = async (client: Client) => {
       const { viewer } = await client.ask<{ viewer: { personalBackup: { changeCursor: string } } }>(
         '{ viewer { personalBackup { changeCursor } } }',

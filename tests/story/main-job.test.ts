@@ -1,5 +1,6 @@
 import type { DatabaseLocation } from '../../src/entities/database.js';
 import { startTestApp, type TestApp } from '../support/app.js';
+import { caughtUp } from '../support/caught-up.js';
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 
@@ -79,6 +80,7 @@ describeOnBothDatabases('The main job', (location: () => DatabaseLocation) => {
 
   it('leads from a message at the gateway to a live event for the person it is for', async () => {
     await switchTo(admin, { enabled: true, groupMailboxes: true });
+    await caughtUp(test.app);
     const before = await anna.ask<Backup>(BACKUP);
     expect(before.viewer.personalBackup).toMatchObject({ availability: 'AVAILABLE', groupMailboxAccess: 'GRANTED' });
     expect(before.viewer.personalBackup?.groupMailboxes?.map(({ address }) => address)).toEqual([
@@ -107,6 +109,7 @@ describeOnBothDatabases('The main job', (location: () => DatabaseLocation) => {
   });
 
   it('V9, V11: takes the group mailboxes away at once when the administrator switches them off, and brings them back', async () => {
+    await caughtUp(test.app);
     const { viewer } = await anna.ask<Backup>(BACKUP);
     const events = await anna.subscribe<Change>(FOLLOW, { after: viewer.personalBackup?.changeCursor });
     await test.client().handOver(secret, mail('For sales'), { sender: null, recipients: ['sales@example.com'] });
