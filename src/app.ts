@@ -127,7 +127,7 @@ function startWorkers(
   log: Logger,
   database: Database,
   { feed, contents, loopMarkKey, synchronisation }: Services,
-  { operations, personalMessages, access, relay, retention, upkeep }: Backend,
+  { operations, personalMessages, access, relay, rightOfWay, retention, upkeep }: Backend,
 ): () => Promise<unknown> {
   synchronisation.start();
   retention.start();
@@ -139,6 +139,7 @@ function startWorkers(
     personalMessages,
     access,
     relay,
+    rightOfWay,
     loopMarkKey,
     senderName: config.senderName,
     connections: config.relayConnections,

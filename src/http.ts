@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { isIP } from 'node:net';
+import { finished } from 'node:stream';
 import { ApolloServer } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled,
@@ -20,6 +21,7 @@ import { maskError } from './doors/mask-error.js';
 import type { OriginPolicy } from './doors/origin-policy.js';
 import { answerError, boundBody, ForeignOriginError, requireJson } from './doors/request-faults.js';
 import { type ContextServices, RequestContext } from './resolvers/context.js';
+import type { RightOfWay } from './services/right-of-way.js';
 import type { Viewer } from './services/session/viewer.js';
 import { refuseUnreadableRequest } from './doors/unreadable-request.js';
 import { type CookiePolicy, sessionCookie, sessionToken } from './doors/session-cookie.js';
@@ -30,6 +32,7 @@ export interface HttpOptions {
   readonly schema: GraphQLSchema;
   readonly services: ContextServices;
   readonly limits: OperationLimits;
+  readonly rightOfWay: RightOfWay;
   readonly bodyLimitBytes: number;
   /** What a client may take its time with, ms. */
   readonly times: { readonly headersMs: number; readonly requestMs: number; readonly idleMs: number };
@@ -188,6 +191,8 @@ export class HttpDoor {
       requireJson,
       boundBody,
       express.json({ limit: this.options.bodyLimitBytes }),
+      // From here on: who is slow to ask must not slow anybody's work.
+      this.#goFirst,
       expressMiddleware(this.#apollo, {
         context: async ({ req, res }) => {
           return new RequestContext(
@@ -217,6 +222,11 @@ export class HttpDoor {
       throw new GraphQLError(error.message, { originalError: error, extensions: { http: { status: 503 } } });
     }
   }
+
+  readonly #goFirst: RequestHandler = (_request, response, next) => {
+    finished(response, this.options.rightOfWay.enter());
+    next();
+  };
 
   readonly #checkOrigin: RequestHandler = (request, _response, next) => {
     next(this.options.origins.allows(request) ? undefined : new ForeignOriginError());

@@ -24,6 +24,7 @@ import { Operations } from '../services/sending/operations.js';
 import { Relay } from '../services/sending/relay.js';
 import { SendingHistory } from '../services/sending/sending-history.js';
 import { SessionStore } from '../services/session/session-store.js';
+import { RightOfWay } from '../services/right-of-way.js';
 import { SignInThrottle } from '../services/session/sign-in-throttle.js';
 import { SignIn } from '../services/session/sign-in.js';
 import { Upkeep } from '../services/upkeep.js';
@@ -70,6 +71,7 @@ export function createBackend(config: Config, log: Logger, database: Database, s
     messageContents: new MessageContents(database, services.contents, renderer),
     links: new ContentLinks(services.secrets, config.publicUrl.replace(/\/$/, '')),
     relay,
+    rightOfWay: new RightOfWay(),
     operations,
     sendingHistory: new SendingHistory(database),
     live: new LiveEvents(

@@ -33,7 +33,7 @@ export interface DoorParts {
 /** Builds the doors, HTTP and WebSocket on one server, with everything that is served there; they open with their start. */
 export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebSocketDoor } {
   const { config, log, database, services, backend, intake, metrics } = parts;
-  const { sessions, access, globalMessages, personalMessages, links, live, sendingHistory } = backend;
+  const { sessions, access, globalMessages, personalMessages, links, live, sendingHistory, rightOfWay } = backend;
   const contents = new ContentRouter({
     database,
     sessions,
@@ -43,6 +43,7 @@ export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebS
     globalMessages,
     contents: backend.messageContents,
     frameOrigins: config.allowedOrigins,
+    rightOfWay,
     log,
   });
   const routers: Record<string, Router> = {
@@ -68,6 +69,7 @@ export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebS
   };
   const http = new HttpDoor({
     ...shared,
+    rightOfWay,
     bodyLimitBytes: config.bodyLimitBytes,
     times: { headersMs: config.headersTimeoutMs, requestMs: config.intakeTransferMs, idleMs: config.clientIdleMs },
     maxConnections: config.httpMaxConnections,

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import { readByteRange, sliceBytes } from './byte-range.js';
@@ -14,6 +14,7 @@ import type { MessageContents, ReadablePreview } from '../services/backup/messag
 import type { PersonalMessages } from '../services/backup/personal-messages.js';
 import { PREVIEW_CONTENT_SECURITY_POLICY } from '../services/preview/html-document.js';
 import type { RenderedPreview } from '../services/preview/preview-renderer.js';
+import type { RightOfWay } from '../services/right-of-way.js';
 import type { SessionStore } from '../services/session/session-store.js';
 import { auditActor, type Viewer } from '../services/session/viewer.js';
 
@@ -26,6 +27,7 @@ export interface ContentRouterOptions {
   readonly personalMessages: PersonalMessages;
   readonly globalMessages: GlobalMessages;
   readonly contents: MessageContents;
+  readonly rightOfWay: RightOfWay;
   /** Origins whose pages may show previews in a frame, besides our own. */
   readonly frameOrigins: readonly string[];
   readonly log: Logger;
@@ -84,6 +86,7 @@ export class ContentRouter {
   }
 
   async #preview(target: LinkTarget, viewer: Viewer, request: Request, response: Response): Promise<boolean> {
+    finished(response, this.options.rightOfWay.enter());
     const rendered =
       target.kind === 'PERSONAL_PREVIEW'
         ? await this.#personalPreview(target, viewer)

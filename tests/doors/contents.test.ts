@@ -1,4 +1,5 @@
 import { PREVIEW_CONTENT_SECURITY_POLICY } from '../../src/services/preview/html-document.js';
+import { RightOfWay } from '../../src/services/right-of-way.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
@@ -290,5 +291,46 @@ describeOnBothDatabases('Contents by signed addresses', (location) => {
     expect(previews[0]?.content).toContain('data:image/png');
     expect(previews.at(-1)).toBeNull();
     expect(new Set(errors?.map((error) => error.extensions?.['code']))).toEqual(new Set(['ANSWER_TOO_LARGE']));
+  });
+
+  it('has the right of way over background work from the request to its end, also where the client leaves', async () => {
+    const { enter } = RightOfWay.prototype;
+    const served = { begun: 0, ended: 0 };
+    const spy = jest.spyOn(RightOfWay.prototype, 'enter').mockImplementation(function (this: RightOfWay) {
+      served.begun += 1;
+      const leave = enter.call(this);
+      return () => {
+        served.ended += 1;
+        leave();
+      };
+    });
+    try {
+      const path = (await own())?.html ?? '';
+      await (await get(path)).text();
+      await test.client().query('{ viewer { nothing } }');
+      const left = new AbortController();
+      const request = fetch(new URL('/graphql', test.url), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${admin.token}` },
+        body: JSON.stringify({ query: ALL }),
+        signal: left.signal,
+      });
+      await until(
+        'the request has begun',
+        () => Promise.resolve(served.begun),
+        (begun) => begun === 4,
+      );
+      left.abort();
+      await request.catch(() => undefined);
+      await until(
+        'all requests have ended',
+        () => Promise.resolve(served.ended),
+        (ended) => ended === 4,
+      );
+      await (await get('/preview/none')).text();
+      expect(served).toEqual({ begun: 4, ended: 4 });
+    } finally {
+      spy.mockRestore();
+    }
   });
 });

@@ -1,6 +1,7 @@
 import type { DatabaseLocation } from '../../src/entities/database.js';
 import { CHECK_HOLDS_MS } from '../../src/services/sending/sending-worker.js';
 import { GatewayAction, Module, ScanStatus } from '../../src/entities/vocabulary.js';
+import { RightOfWay } from '../../src/services/right-of-way.js';
 import { startTestApp, type TestApp } from '../support/app.js';
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
@@ -197,5 +198,37 @@ describeOnBothDatabases('Sending, when its turn comes', (location: () => Databas
     });
     expect(outcomesOf(operation)).toEqual([['FAILED', 'UNUSABLE_ADDRESS']]);
     expect(relay.received.map(({ to }) => to)).toEqual([['anna@example.com']]);
+  });
+
+  it('gives way to people before it takes a message, hands it over and writes down what became of it', async () => {
+    await store('gives way', ['anna@example.com']);
+    const ids = await idsIn(admin, 'gives way');
+    const waiting: (() => void)[] = [];
+    const giveWay = jest
+      .spyOn(RightOfWay.prototype, 'giveWay')
+      .mockImplementation(() => new Promise((go) => waiting.push(go)));
+    const seen: string[] = [];
+    try {
+      await request(admin, 'sendBackupMessages', { ids, toOriginalRecipients: true, idempotencyKey: newKey() });
+      while (seen.at(-1) !== 'DELIVERED 1') {
+        // A look for due messages may come between, each second.
+        await until(
+          'a step waits',
+          () => Promise.resolve(waiting.length),
+          (count) => count > 0,
+        );
+        const [row] = await test.app.database.rows<{ state: string }>(
+          'SELECT state FROM sending WHERE message_id IN (SELECT id FROM message WHERE subject = ?)',
+          ['gives way'],
+        );
+        const now = `${row?.state} ${relay.received.length}`;
+        if (seen.at(-1) !== now) seen.push(now);
+        for (const go of waiting.splice(0)) go();
+      }
+    } finally {
+      giveWay.mockRestore();
+      for (const go of waiting) go();
+    }
+    expect(seen).toEqual(['QUEUED 0', 'SENDING 0', 'SENDING 1', 'DELIVERED 1']);
   });
 });

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { BadInputError, PublicError, UnavailableError } from '../../errors.js';
 import type { Logger } from '../../log.js';
+import type { RightOfWay } from '../right-of-way.js';
 import { GroupCommit } from './group-commit.js';
 import { MessageGoneError, type MessageDelivery } from './message-delivery.js';
 import { OperationReason, SendingState } from './operation.js';
@@ -44,7 +45,10 @@ class RefusedError extends Error {
  */
 export type LastCheck = (sending: QueuedSending, again: boolean) => Promise<OperationReason | null>;
 
-/** Works the queue off: takes what is due, delivers it and writes down what became of it (rule D7). */
+/**
+ * Works the queue off: takes what is due, delivers it and writes down what became of it (rule D7). Each of these steps gives
+ * way to people's requests.
+ */
 export class SendingWorker {
   readonly #inFlight = new Map<TakenSending, Promise<void>>();
   readonly #dropped = new WeakSet<TakenSending>();
@@ -62,10 +66,12 @@ export class SendingWorker {
     private readonly lastCheck: LastCheck,
     private readonly relay: Relay,
     private readonly settings: SendingWorkerSettings,
+    private readonly rightOfWay: RightOfWay,
     private readonly log: Logger,
   ) {
     this.#marks = new GroupCommit((sendings) => queue.markCompleting(sendings), settings.capacity);
     this.#results = new GroupCommit(async (results) => {
+      await rightOfWay.giveWay();
       await queue.settle(results);
       return results.map(() => undefined);
     }, settings.capacity);
@@ -131,6 +137,7 @@ export class SendingWorker {
     }
     // In portions of half the capacity, so that one commit takes several and the connections never run dry.
     while (!this.#stopping && this.#inFlight.size <= this.settings.capacity / 2) {
+      await this.rightOfWay.giveWay();
       const taken = await this.queue.claim(this.settings.capacity - this.#inFlight.size);
       if (taken.length === 0) return;
       for (const sending of taken) {
@@ -166,12 +173,14 @@ export class SendingWorker {
         await this.queue.release(sending);
         return undefined;
       }
+      await this.rightOfWay.giveWay();
       const refusal = await this.lastCheck(sending, false);
       if (refusal) return ended(sending, SendingState.FAILED, refusal);
       const checkedAtMs = performance.now();
       let mark: Promise<boolean> | undefined;
       const result = await this.delivery.deliver(sending, {
         begin: async (small) => {
+          await this.rightOfWay.giveWay();
           if (performance.now() - checkedAtMs > CHECK_HOLDS_MS) {
             const reason = await this.lastCheck(sending, true);
             if (reason) throw new RefusedError(reason);

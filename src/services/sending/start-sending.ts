@@ -4,6 +4,7 @@ import type { PersonalAccessPolicy } from '../access/personal-access.js';
 import type { ContentStore } from '../backup/content-store.js';
 import type { PersonalMessages } from '../backup/personal-messages.js';
 import type { ChangeFeed } from '../changes/change-feed.js';
+import type { RightOfWay } from '../right-of-way.js';
 import { MessageDelivery } from './message-delivery.js';
 import { OperationKind, OperationReason } from './operation.js';
 import type { Operations } from './operations.js';
@@ -22,6 +23,7 @@ export interface SendingParts {
   readonly personalMessages: PersonalMessages;
   readonly access: PersonalAccessPolicy;
   readonly relay: Relay;
+  readonly rightOfWay: RightOfWay;
   readonly loopMarkKey: Buffer;
   readonly senderName: string;
   readonly connections: number;
@@ -58,6 +60,7 @@ export function startSending(parts: SendingParts): { stop(): Promise<void> } {
     lastCheck,
     relay,
     { capacity: parts.connections * PREPARED, leaseMs: parts.leaseMs, retryLimitMs: parts.retryLimitMs },
+    parts.rightOfWay,
     log,
   );
   const removal = new RemovalWorker(database, feed, parts.personalMessages, rights, parts.leaseMs, log);
