@@ -9,7 +9,7 @@ import { GatewayAction } from '../src/entities/vocabulary.js';
 import { createLogger } from '../src/log.js';
 import { cpuMs } from './support/cpu.js';
 import { median, option, percentile, printMachine, printTable, residentMiB, round } from './support/figures.js';
-import { load, once, request } from './support/keep-alive-client.js';
+import { Connection, load, once, request } from './support/keep-alive-client.js';
 import { environment, seed } from './support/seed.js';
 import { sessionToken } from './support/seed-names.js';
 import { type Place, Sink } from './support/sink.js';
@@ -19,7 +19,8 @@ import { run, type ServerProcess, type Workplace } from './support/workplace.js'
  * Sending: npm run bench -- sending [messages=5000] [bytes=10240] [rounds=3] [postfix=1] [stored=50000] [data=FOLDER]
  * The product sends messages of its Backup as they are, asked for by one request; the opponent is nodemailer's own pool with the
  * same bytes from files, the same relay and as many connections. Rounds of both take turns. The relay is smtp-sink, which takes
- * and forgets; with postfix=1 Postfix as well, which queues on the same disk and discards.
+ * and forgets; with postfix=1 Postfix as well, which queues on the same disk and discards. Afterwards one person reads lists
+ * while the product sends: one list after the other, and with pauses as a person makes.
  */
 
 const MESSAGES = option('messages', 5_000);
@@ -31,7 +32,8 @@ const POSTFIX = option('postfix', 0) === 1;
 const WARM_UP = Math.min(MESSAGES, 500);
 const CONNECTIONS = 5;
 const POLL_MS = 100;
-const LIST_MS = 4_000;
+const LIST_MS = 3_000;
+const WARM_UP_MS = 1_000;
 
 const SENDER = 'backup@example.com';
 const recipientOf = (index: number) => `sent${index}@example.org`;
@@ -195,6 +197,49 @@ async function ofPool(server: ServerProcess, count: number): Promise<Round> {
 
 const column = (rounds: readonly Round[], of: keyof Round) => round(median(rounds.map((each) => each[of])));
 
+/** Reads the list over one connection as long as something lasts; gives the duration of each request, ms. */
+type Reading = (port: number, list: Buffer, over: () => boolean) => Promise<readonly number[]>;
+
+const readOn: Reading = async (port, list, over) => {
+  const times: number[] = [];
+  while (!over()) times.push(...(await load(port, list, 1, POLL_MS)).times);
+  return times;
+};
+
+const readNowAndThen: Reading = async (port, list, over) => {
+  const connection = new Connection(port);
+  const times: number[] = [];
+  while (!over()) {
+    await new Promise((wake) => setTimeout(wake, 5 + Math.random() * 20));
+    const sentAt = performance.now();
+    await connection.send(list);
+    times.push(performance.now() - sentAt);
+  }
+  connection.close();
+  return times;
+};
+
+/** What a reader waits, before and during an operation, and what the operation makes of it. */
+async function whileReading(who: string, server: ServerProcess, read: Reading, pooled: number): Promise<string[]> {
+  const list = request(server.port, '/graphql', JSON.stringify({ query: LIST }), {
+    authorization: `Bearer ${sessionToken(0)}`,
+  });
+  await load(server.port, list, 1, WARM_UP_MS);
+  const until = performance.now() + LIST_MS;
+  const quiet = await read(server.port, list, () => performance.now() > until);
+  let during: readonly number[] = [];
+  const { perSecond } = await sendAll(server, 'to be sent', async (over) => {
+    during = await read(server.port, list, over);
+  });
+  const compared = [0.5, 0.99].map((share) => [percentile(quiet, share), percentile(during, share)] as const);
+  return [
+    who,
+    ...compared.flatMap(([before, meanwhile]) => [round(before), round(meanwhile), (meanwhile / before).toFixed(2)]),
+    round(perSecond),
+    (perSecond / pooled).toFixed(2),
+  ];
+}
+
 async function against(workplace: Workplace, name: string, relay: Place, url: string, files: string): Promise<void> {
   const server = await workplace.product({
     ...environment(url, workplace.folder),
@@ -232,24 +277,16 @@ async function against(workplace: Workplace, name: string, relay: Place, url: st
   );
   await pool.stop();
 
-  const list = request(server.port, '/graphql', JSON.stringify({ query: LIST }), {
-    authorization: `Bearer ${sessionToken(0)}`,
-  });
-  await load(server.port, list, 1, LIST_MS);
-  const quiet = await load(server.port, list, 1, LIST_MS);
-  const during: number[] = [];
-  const busy = await sendAll(server, 'to be sent', async (over) => {
-    while (!over()) during.push(...(await load(server.port, list, 1, 500)).times);
-  });
-  const [p50, p99] = [0.5, 0.99].map((share) => [percentile(quiet.times, share), percentile(during, share)] as const);
-  if (!p50 || !p99) throw new Error('No list was read.');
+  const pooled = median(theirs.map(({ perSecond }) => perSecond));
+  const rows = [
+    ['nobody', '–', '–', '–', '–', '–', '–', column(ours, 'perSecond'), ratio.toFixed(2)],
+    await whileReading('one without a pause', server, readOn, pooled),
+    await whileReading('one every 5 to 25 ms', server, readNowAndThen, pooled),
+  ];
   printTable(
-    `First page of 50 of one person, one connection, while ${MESSAGES} messages are sent to ${name} (${round(busy.perSecond)}/s)`,
-    ['', 'quiet ms', 'while sending ms', 'ratio'],
-    [
-      ['p50', round(p50[0]), round(p50[1]), (p50[1] / p50[0]).toFixed(2)],
-      ['p99', round(p99[0]), round(p99[1]), (p99[1] / p99[0]).toFixed(2)],
-    ],
+    `First page of 50 of one person while ${MESSAGES} messages are sent to ${name}`,
+    ['who reads', 'p50 quiet', 'sending', 'ratio', 'p99 quiet', 'sending', 'ratio', 'messages/s', "of the pool's"],
+    rows,
   );
   await server.stop();
 }
