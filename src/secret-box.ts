@@ -58,7 +58,7 @@ export class SecretBox {
 export function loadSecretKey(configured: string, dataDir: string): string {
   if (configured) return configured;
   const file = join(dataDir, 'secret.key');
-  mkdirSync(dataDir, { recursive: true });
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   if (!existsSync(file)) {
     // Several processes may start at once: one gives its file the name, whole, and all read that one.
     const own = `${file}.${randomBytes(6).toString('hex')}`;

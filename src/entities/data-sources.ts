@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { UnavailableError } from '../errors.js';
@@ -70,7 +70,9 @@ export async function closeDataSources({ reader, writer, bundler }: DataSources)
 }
 
 async function openFile(file: string): Promise<DataSources> {
-  mkdirSync(dirname(file), { recursive: true });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  // It holds everybody's mail: for this user alone, unless somebody decides otherwise. SQLite gives its journals the same rights.
+  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
   const options = (readonly: boolean): DataSourceOptions => ({
     type: 'better-sqlite3',
     driver: sqliteDriver(),

@@ -55,7 +55,7 @@ export class Intake {
     private readonly gate?: IntakeGate,
     private readonly loops: LoopWatch = { keys: [] },
   ) {
-    mkdirSync(limits.temporaryFolder, { recursive: true });
+    mkdirSync(limits.temporaryFolder, { recursive: true, mode: 0o700 });
   }
 
   /**

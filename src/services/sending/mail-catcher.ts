@@ -68,7 +68,7 @@ export class MailCatcher {
   /** Makes the folder, counts what it holds and listens; rejects when either cannot be done. */
   async start(): Promise<{ host: string; port: number; folder: string }> {
     const { folder } = this.settings;
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     const found: Kept[] = [];
     for (const file of (await readdir(folder)).sort()) {
       if (file.endsWith('.partial')) await rm(join(folder, file));
