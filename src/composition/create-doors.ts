@@ -49,7 +49,6 @@ export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebS
   const routers: Record<string, Router> = {
     '/preview': contents.previews,
     '/download': contents.downloads,
-    '/intake': intake.router,
   };
   if (config.metricsToken) routers['/metrics'] = metrics.router(config.metricsToken);
   if (config.explorer) routers['/explorer'] = explorerRouter();
@@ -76,6 +75,7 @@ export function createDoors(parts: DoorParts): { http: HttpDoor; webSocket: WebS
     introspection: config.introspection,
     trustedProxies: config.trustedProxies,
     routers,
+    gateways: { '/intake': intake.router },
     notReady: () => reasonsAgainst(database, parts.waitingFor()),
     details: () => spoolToShow(intake.spool()),
   });

@@ -86,9 +86,12 @@ export function intakeRouter({ intake, tokens, mapping, limits, rate, log, onOut
           const requestId = response.locals['requestId'] as unknown;
           log.debug({ requestId, source, messageId, created, spooled }, 'message taken');
           // 200 in every case: some versions of rspamd take nothing else for a success.
+          const body = JSON.stringify(
+            spooled ? { stored: false, spooled } : { stored: true, created, id: String(messageId) },
+          );
           response
-            .status(200)
-            .json(spooled ? { stored: false, spooled } : { stored: true, created, id: String(messageId) });
+            .writeHead(200, { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': body.length })
+            .end(body);
         })
         .catch(next);
     };

@@ -45,6 +45,8 @@ const OBJECT_START = /^\s*\{\s*"/;
 const MSGPACK_KEY = new RegExp(`^(?:${FIRST_FIELDS})`);
 const MSGPACK_MAPS = /^[\x80-\x8f\xde\xdf]/;
 const SNIFF_BYTES = 64;
+// Whatever the body begins with.
+const NAMES_ITSELF = /^\s*(?:message\/rfc822|multipart\/[^;]*)\s*(?:;|$)/i;
 
 /** Whether bytes begin like a MessagePack map with one of the exporter's fields. */
 function startsLikeMsgpack(head: Buffer): boolean {
@@ -114,7 +116,10 @@ async function collected(form: RspamdForm, limits: RspamdRequestLimits, collect:
  */
 export async function readRspamdRequest(request: RequestSource, limits: RspamdRequestLimits): Promise<RspamdRequest> {
   const contentType = request.headers['content-type'] ?? '';
-  const { head, all } = await peek(bodyOf(request), SNIFF_BYTES);
+  const body = bodyOf(request);
+  const { head, all } = NAMES_ITSELF.test(contentType)
+    ? { head: Buffer.alloc(0), all: body }
+    : await peek(body, SNIFF_BYTES);
   const fields = rspamdHeaderFields(request.headers, limits.headerPrefix ?? RSPAMD_HEADER_PREFIX);
   const form = formOf(contentType, head, fields !== undefined);
   if (form === 'RAW') {
@@ -138,12 +143,12 @@ export async function readRspamdRequest(request: RequestSource, limits: RspamdRe
     }
   }
   // Base64 and MessagePack are never shorter than what they carry plus the metadata: this bounds what is unpacked from gzip.
-  const body = limited(all, Math.ceil(limits.messageBytes * 1.4) + limits.metadataBytes);
+  const packed = limited(all, Math.ceil(limits.messageBytes * 1.4) + limits.metadataBytes);
   if (form === 'MSGPACK')
-    return collected(form, limits, (onMessage) => readMsgpackHandOver(body, limits.metadataBytes, onMessage));
+    return collected(form, limits, (onMessage) => readMsgpackHandOver(packed, limits.metadataBytes, onMessage));
   return collected(form, limits, async (onMessage) => {
     const json = new JsonHandOver(limits.metadataBytes, onMessage);
-    for await (const chunk of body) await json.write(chunk);
+    for await (const chunk of packed) await json.write(chunk);
     return json.end();
   });
 }
