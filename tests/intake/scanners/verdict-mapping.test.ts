@@ -64,6 +64,42 @@ describe('rspamd: symbols', () => {
       ScanStatus.DETECTED,
       ['Eicar-Test'],
     ],
+    // Names of rspamd 3.9 to 4.3.
+    [
+      'a look-alike address (4.x)',
+      [['URL_HOMOGRAPH_ATTACK', 5, 'url_suspect', ['x.example']]],
+      Module.ANTI_PHISHING,
+      ScanStatus.DETECTED,
+      ['x.example'],
+    ],
+    [
+      'an excluded address (3.9)',
+      [['PHISHED_EXCLUDED', 5, 'phishing']],
+      Module.ANTI_PHISHING,
+      ScanStatus.NOT_DETECTED,
+      [],
+    ],
+    [
+      'a phishing domain',
+      [['DBL_PHISH', 6.5, 'surbl', ['x.example']]],
+      Module.ANTI_PHISHING,
+      ScanStatus.DETECTED,
+      ['x.example'],
+    ],
+    [
+      'a disguised file name',
+      [['MIME_BAD_UNICODE', 8, 'mime_types']],
+      Module.CONTENT_FILTERING,
+      ScanStatus.DETECTED,
+      ['MIME_BAD_UNICODE'],
+    ],
+    [
+      'a forged known domain, which is on no list',
+      [['BLACKLIST_DMARC', 6, 'whitelist']],
+      Module.ANTI_SPAM,
+      ScanStatus.NOT_DETECTED,
+      [],
+    ],
     ['another engine, by group', [['MY_ENGINE', 0, 'antivirus', ['X']]], Module.ANTI_VIRUS, ScanStatus.DETECTED, ['X']],
     [
       'a virus without a name',

@@ -39,7 +39,7 @@ export interface RspamdRequest {
 }
 
 const FIRST_FIELDS =
-  'action|from|fuzzy|header_[a-z]+|ip|message|message_id|qid|rcpt|rspamd_server|scan_time|score|size|subject|symbols|user|uuid';
+  'action|from|fuzzy|header_[a-z]+|ip|message|message_id|qid|rcpt|rspamd_server|scan_time|score|size|subject|symbols|unix_time|user|uuid';
 const JSON_START = new RegExp(`^\\s*\\{\\s*"(?:${FIRST_FIELDS})"\\s*:`);
 const OBJECT_START = /^\s*\{\s*"/;
 const MSGPACK_KEY = new RegExp(`^(?:${FIRST_FIELDS})`);
