@@ -110,12 +110,13 @@ describeOnBothDatabases('Sign-in against the directory', (location) => {
       displayName: 'Nina Neu',
       userPrincipalName: 'nina@example.com',
       mail: 'nina@example.com',
+      proxyAddresses: ['smtp:n.neu@example.com', 'SMTP:Nina.Neu@Example.com'],
     });
     expect(await attempt('nina', 'wrong')).toMatchObject({ code: 'CREDENTIALS_REFUSED' });
     expect(await inCache('nina')).toBe(0);
     const nina = await test.signedIn('nina');
     expect(await nina.ask('{ viewer { name addresses } }')).toEqual({
-      viewer: { name: 'Nina Neu', addresses: ['nina@example.com'] },
+      viewer: { name: 'Nina Neu', addresses: ['Nina.Neu@Example.com', 'n.neu@example.com', 'nina@example.com'] },
     });
     expect(await inCache('nina')).toBe(1);
     const [{ people: before } = { people: 0 }] = await peopleCounts();

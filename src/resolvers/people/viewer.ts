@@ -1,4 +1,5 @@
 import { Field, ObjectType } from 'type-graphql';
+import { mailboxKey } from '../../entities/mailbox-key.js';
 import { DateTimeScalar, EmailAddressScalar } from '../../entities/scalars.js';
 import { Permission } from '../../entities/permission.js';
 import type { Viewer as SessionViewer } from '../../services/session/viewer.js';
@@ -23,10 +24,16 @@ export class Viewer {
   }
 
   @Field(() => [EmailAddressScalar], {
-    description: "The viewer's own addresses from the directory; empty while personal Backup is not available.",
+    description:
+      "The viewer's own addresses: the primary one first, as the directory spells it, the others in lower case; empty while personal Backup is not available.",
   })
   get addresses(): Promise<string[]> {
-    return this.context.personalAccess().then((access) => [...(access?.own?.mailboxKeys ?? [])]);
+    return this.context.personalAccess().then((access) => {
+      if (!access?.own) return [];
+      const { address, mailboxKeys } = access.own;
+      const primary = mailboxKey(address);
+      return [address, ...mailboxKeys.filter((key) => key !== primary)];
+    });
   }
 
   @Field(() => [Permission], { description: 'What the roles allow; empty for people without a role (rule V2).' })
