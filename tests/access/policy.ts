@@ -274,7 +274,7 @@ export const FREE_FIELDS: Readonly<Record<string, string>> = {
   GlobalBackupMessageConnection: 'edges nodes pageInfo',
   GlobalBackupMessageEdge: 'cursor node',
   GlobalBackupMessage:
-    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup sendings node rules recipients',
+    'id receivedAt sender senderIp subject size gatewayMessageId smtpMessageId detectedBy action scanResults attachments sentFromBackup sendings node rules recipients loopSentAt',
   RuleResult: 'name to cc bcc action scanResults reason',
   RecipientState: 'address kind action hidden sent',
   GlobalBackupChange: 'cursor kind messageId message',
