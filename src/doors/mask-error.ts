@@ -27,6 +27,11 @@ function originOf(error: unknown): unknown {
   return current;
 }
 
+/** The way out where graphql-js tells none: thousands of ids written into the document. */
+function withWayOut(message: string): string {
+  return message.includes('Document contains more that') ? `${message} Pass long lists as variables.` : message;
+}
+
 /**
  * What a client may see of an error: the code and message of our own refusals, the messages of graphql-js about the
  * document; everything else is a bug, logged whole under a reference that is all the client gets.
@@ -59,7 +64,7 @@ export function maskError(
       : CLIENT_CODES.has(code))
   ) {
     return {
-      message: formatted.message,
+      message: withWayOut(formatted.message),
       ...place,
       extensions: { code: typeof code === 'string' && CLIENT_CODES.has(code) ? code : 'BAD_USER_INPUT' },
     };

@@ -66,7 +66,7 @@ const REFUSED: readonly [
       query: `{ viewer { ${repeat(1600, () => 'name')} } }`,
       subscription: `subscription { personalBackupChanged { ${repeat(1600, () => 'kind')} } }`,
       code: 'GRAPHQL_PARSE_FAILED',
-      message: 'tokens',
+      message: 'Pass long lists as variables',
     },
   ],
   [
