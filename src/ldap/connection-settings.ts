@@ -25,6 +25,9 @@ export interface LdapOverrides {
   readonly memberAttribute?: string;
 }
 
+/** How long a server, or DNS, may take until there is a connection, ms, unless the settings say otherwise. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+
 /** Everything that is needed to read one directory (rule L1); a plain object, the password in clear. */
 export interface LdapConnectionSettings {
   /** DNS name of the directory's domain, lower case. */

@@ -1,6 +1,6 @@
 import type { connect, Socket } from 'node:net';
 import { Client, PagedResultsControl, type Control, type Entry, type Filter } from 'ldapts';
-import type { LdapConnectionSettings } from './connection-settings.js';
+import { CONNECT_TIMEOUT_MS, type LdapConnectionSettings } from './connection-settings.js';
 import { FAIL_OVER_KINDS, LdapError, toLdapError, type LdapPhase } from './ldap-error.js';
 import { PageRequest } from './page-request.js';
 import { RawEntry } from './raw-entry.js';
@@ -8,7 +8,6 @@ import { openTcp, openTls } from './secure-socket.js';
 import { resolveServers, type ResolvedServer, type ResolveSrv } from './server-addresses.js';
 import { requestStartTls } from './start-tls.js';
 
-const CONNECT_TIMEOUT_MS = 5_000;
 const OPERATION_TIMEOUT_MS = 30_000;
 const PAGE_SIZE = 500;
 // A server that never comes to an end would hold a synchronisation for ever.

@@ -1,5 +1,5 @@
-import { promises as dns, type SrvRecord } from 'node:dns';
-import type { LdapConnectionSettings } from './connection-settings.js';
+import { promises as dns, getServers, type SrvRecord } from 'node:dns';
+import { CONNECT_TIMEOUT_MS, type LdapConnectionSettings } from './connection-settings.js';
 import { LdapError } from './ldap-error.js';
 
 /** A server to connect to. */
@@ -16,10 +16,13 @@ const LDAPS_PORT = 636;
 // More servers than this are not tried in one go: each may cost the whole connect time-out.
 const MAX_SERVERS = 8;
 
+// Answers of DNS that say that there is no such record; all others say nothing about it.
+const NO_RECORDS = new Set<unknown>(['ENOTFOUND', 'ENODATA']);
+
 /** The servers of a connection in the order in which they are tried: those given, or those that DNS names for the domain. */
 export async function resolveServers(
-  settings: Pick<LdapConnectionSettings, 'servers' | 'domain' | 'tlsMode'>,
-  resolveSrv: ResolveSrv = (name) => dns.resolveSrv(name),
+  settings: Pick<LdapConnectionSettings, 'servers' | 'domain' | 'tlsMode' | 'connectTimeoutMs'>,
+  resolveSrv: ResolveSrv = (name) => askDns(name, settings.connectTimeoutMs ?? CONNECT_TIMEOUT_MS),
 ): Promise<ResolvedServer[]> {
   const standardPort = settings.tlsMode === 'LDAPS' ? LDAPS_PORT : LDAP_PORT;
   if (settings.servers.length > 0) {
@@ -30,9 +33,12 @@ export async function resolveServers(
   try {
     records = await resolveSrv(name);
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
     throw new LdapError(
       'UNREACHABLE',
-      `DNS knows no servers for ${name}; enter the servers, or check the domain.`,
+      NO_RECORDS.has(code)
+        ? `DNS knows no servers for ${name}; enter the servers, or check the domain.`
+        : `DNS gave no answer about ${name} (${code}); check the name servers of this machine, or enter the servers.`,
       null,
       { cause: error },
     );
@@ -47,6 +53,19 @@ export async function resolveServers(
       // Active Directory publishes the plain port only; LDAPS has its own.
       port: port === LDAP_PORT ? standardPort : port,
     }));
+}
+
+/** Asks the name servers of this machine in turn; a silent one gets half of the time at first. */
+async function askDns(name: string, timeoutMs: number): Promise<SrvRecord[]> {
+  // Node's shared resolver would wait for 24 seconds for every name server that is silent.
+  const resolver = new dns.Resolver({ timeout: Math.ceil(timeoutMs / 2), tries: 2 });
+  resolver.setServers(getServers());
+  const timer = setTimeout(() => resolver.cancel(), timeoutMs);
+  try {
+    return await resolver.resolveSrv(name);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Orders SRV records by priority, and at random by weight within one priority (RFC 2782). */

@@ -6,6 +6,7 @@ import { ADMIN_PASSWORD, startTestApp, type TestApp } from '../support/app.js';
 import { makeCertificates, type TestCertificates } from '../support/certificates.js';
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
+import { type DnsAnswer, DnsServer } from '../support/dns-server.js';
 import { until } from '../support/until.js';
 import { largeOrganisation } from '../ldap/example.js';
 import { type ConnectionPayload, ConnectionsApi } from './connections-api.js';
@@ -243,6 +244,68 @@ describeOnBothDatabases('Directory connections through the API', (location) => {
       const { failing } = await walk({ tlsMode: 'LDAPS', servers: [{ host: '127.0.0.1', port: tlsPort }] });
       expect(failing).toMatchObject({ step: 'TLS', message: expect.stringMatching(message) });
       await server.stop();
+    });
+
+    describe('L1: servers that DNS names', () => {
+      const NAME = '_ldap._tcp.large.example';
+      let dns: DnsServer;
+      let local: EmbeddedDirectory;
+      let localPort: number;
+
+      beforeAll(async () => {
+        dns = await DnsServer.start();
+        // Its certificate is for localhost: what counts is the name in the record, which nobody wrote into the settings.
+        local = new EmbeddedDirectory({ organisation: ORGANISATION, tls: certificates.wrongName });
+        ({ port: localPort } = await local.start());
+      });
+      afterAll(async () => {
+        await local?.stop();
+        await dns?.stop();
+      });
+
+      const discover = () => walk({ tlsMode: 'LDAPS', servers: [] });
+      const record = (recordPort: number, priority: number, weight: number) => ({
+        name: 'localhost',
+        port: recordPort,
+        priority,
+        weight,
+      });
+
+      it('are tried by priority and weight until one answers', async () => {
+        dns.answers.set(NAME, [record(localPort, 20, 1), record(2, 10, 0), record(1, 10, 65_535)]);
+        const { succeeded, steps } = await discover();
+        expect(steps.slice(0, 4).map(({ step, message }) => `${step} ${message}`)).toEqual([
+          'SETTINGS The settings are well-formed.',
+          `RESOLVE Servers: localhost:1, localhost:2, localhost:${localPort}.`,
+          `CONNECT Connected to localhost:${localPort}.`,
+          `TLS The certificate is trusted and is for localhost:${localPort}.`,
+        ]);
+        expect(succeeded).toBe(true);
+        expect(dns.asked).toContain(NAME);
+      });
+
+      it('are all told when none of them answers', async () => {
+        dns.answers.set(NAME, [record(1, 0, 0), record(2, 1, 0)]);
+        expect((await discover()).failing).toMatchObject({
+          step: 'CONNECT',
+          message: expect.stringMatching(/localhost:1 .*localhost:2 /s),
+        });
+      });
+
+      it.each<[string, DnsAnswer, RegExp]>([
+        ['a domain without such records', [], /knows no servers/],
+        ['a domain that does not exist', 'NXDOMAIN', /knows no servers/],
+        ['a domain that offers no LDAP', [{ name: '.', port: 0, priority: 0, weight: 0 }], /offers no LDAP/],
+        ['a name server that fails', 'SERVFAIL', /DNS gave no answer .*ESERVFAIL/],
+        ['a name server that refuses', 'REFUSED', /DNS gave no answer .*EREFUSED/],
+      ])('%s is told', async (_title, answer, message) => {
+        dns.answers.set(NAME, answer);
+        expect((await discover()).failing).toMatchObject({
+          step: 'RESOLVE',
+          message: expect.stringMatching(message),
+          advice: expect.any(String),
+        });
+      });
     });
 
     it('an attribute that the schema lacks, and plain LDAP, are warnings', async () => {

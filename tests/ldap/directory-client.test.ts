@@ -5,6 +5,7 @@ import type { LdapConnectionSettings } from '../../src/ldap/connection-settings.
 import { DirectoryClient } from '../../src/ldap/directory-client.js';
 import { LdapError } from '../../src/ldap/ldap-error.js';
 import { makeCertificates, type TestCertificates } from '../support/certificates.js';
+import { DnsServer } from '../support/dns-server.js';
 import { collect, startDirectory, type RunningDirectory } from './example.js';
 
 const QUERY = { filter: new PresenceFilter({ attribute: 'objectClass' }), attributes: ['cn'] };
@@ -208,6 +209,23 @@ describe('connecting to a directory', () => {
     expect(client.server).toBe(`127.0.0.1:${port}`);
     client.close();
   });
+
+  it('does not wait for name servers longer than for a connection', async () => {
+    const { settings } = await start();
+    const dns = await DnsServer.start();
+    dns.answers.set('_ldap._tcp.example.com', 'SILENCE');
+    try {
+      const asked = DirectoryClient.bind({ ...settings, servers: [], connectTimeoutMs: 200 });
+      // The patience of Node's own resolver ends after 24 seconds, this test's after 20.
+      await expect(asked).rejects.toMatchObject({
+        kind: 'UNREACHABLE',
+        message: expect.stringMatching(/DNS gave no answer .*enter the servers/),
+      });
+      expect(dns.asked).toContain('_ldap._tcp.example.com');
+    } finally {
+      await dns.stop();
+    }
+  }, 20_000);
 
   describe('L3: a directory that fails in the middle', () => {
     it('is an error, however late, and not a short answer', async () => {
