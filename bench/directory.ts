@@ -265,6 +265,7 @@ async function fillCache(database: Database, connection: number, accounts: numbe
   const idOf = (index: number) => (index < accounts ? `person-${index}` : `mailbox-${index - accounts}`);
   const addressOf = (index: number) => `${idOf(index).replace('-', '')}@bench.example`;
   const nameOf = (index: number) => `${names[index % names.length]} surname${index % 5_003}`;
+  const wordsOf = (index: number) => [nameOf(index), ...nameOf(index).split(' ').slice(1)];
   await insert('directory_entry', all, (index) => [
     {
       ...owned,
@@ -279,6 +280,9 @@ async function fillCache(database: Database, connection: number, accounts: numbe
       primary_address: addressOf(index),
       disabled: index >= accounts,
       expires_at: null,
+      address_keys: JSON.stringify([addressOf(index), `alias.${addressOf(index)}`]),
+      name_keys: JSON.stringify([idOf(index)]),
+      words: JSON.stringify(wordsOf(index)),
     },
   ]);
   const identified = (index: number, value: string, kind: string) => ({
@@ -294,7 +298,7 @@ async function fillCache(database: Database, connection: number, accounts: numbe
     identified(index, idOf(index), 'NAME'),
   ]);
   await insert('directory_word', all, (index) =>
-    [nameOf(index), ...nameOf(index).split(' ').slice(1)].map((word) => ({
+    wordsOf(index).map((word) => ({
       ...owned,
       word,
       directory_id: idOf(index),

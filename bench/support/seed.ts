@@ -101,7 +101,7 @@ async function fillDirectory(
   const entries = new TableFile(
     folder,
     'directory_entry',
-    'connection_id, generation, directory_id, kind, dn, dn_hash, account_name, user_principal_name, display_name, primary_address, disabled, expires_at',
+    'connection_id, generation, directory_id, kind, dn, dn_hash, account_name, user_principal_name, display_name, primary_address, disabled, expires_at, address_keys, name_keys, words',
   );
   const identifiers = new TableFile(
     folder,
@@ -124,6 +124,9 @@ async function fillDirectory(
       addresses[0] ?? null,
       0,
       null,
+      JSON.stringify(addresses),
+      JSON.stringify([account]),
+      '[]',
     ]);
     for (const address of addresses) await identifiers.add([1, 1, address, 'ADDRESS', id, 'PERSON']);
     await identifiers.add([1, 1, account, 'NAME', id, 'PERSON']);

@@ -1,5 +1,9 @@
+import { DataSource } from 'typeorm';
 import type { SqlRow } from '../../src/entities/database.js';
+import { DirectoryOrder1764000000010 } from '../../src/entities/migrations/1764000000010-directory-order.js';
+import { sqliteDriver } from '../../src/entities/sqlite-driver.js';
 import { newGuid } from '../../src/ldap/embedded/entry-store.js';
+import { databaseLocation } from '../../src/composition/places.js';
 import { createServices } from '../../src/composition/create-services.js';
 import { createLogger } from '../../src/log.js';
 import { SynchronisationKind, SynchronisationStatus } from '../../src/services/directory/synchronisation-state.js';
@@ -374,6 +378,36 @@ describeOnBothDatabases('Synchronisation', (location) => {
     expect((await shown()).synchronization.status).toBe('SUCCEEDED');
     test.directory.faults = {};
     await succeed();
+  });
+
+  it('L3: the cache of an earlier version goes on in the new form, also when the change was interrupted', async () => {
+    await succeed();
+    const before = await cacheRows(test.app.database, id);
+    expect(before['directory_word']?.length).toBeGreaterThan(before['directory_entry']?.length ?? Infinity);
+    const place = databaseLocation(test.config);
+    const source = await new DataSource(
+      place.kind === 'sqlite'
+        ? { type: 'better-sqlite3', driver: sqliteDriver(), database: place.file }
+        : { type: 'mysql', url: place.url },
+    ).initialize();
+    const runner = source.createQueryRunner();
+    try {
+      const migration = new DirectoryOrder1764000000010();
+      await migration.down(runner);
+      expect(await cacheRows(test.app.database, id)).not.toEqual(before);
+      await migration.up(runner);
+      expect(await cacheRows(test.app.database, id)).toEqual(before);
+      await migration.down(runner);
+      // What a process leaves that dies in the middle of copying entries.
+      await runner.query('ALTER TABLE directory_entry RENAME TO directory_entry_before');
+      await runner.query('CREATE TABLE directory_entry (directory_id integer)');
+      await migration.up(runner);
+      expect(await cacheRows(test.app.database, id)).toEqual(before);
+    } finally {
+      await source.destroy();
+    }
+    const again = await services().synchronisation.synchronise(id);
+    expect(again).toMatchObject({ status: SynchronisationStatus.SUCCEEDED, kind: SynchronisationKind.INCREMENTAL });
   });
 
   it('L4: a connection that is deleted while it is synchronised leaves no rows behind', async () => {

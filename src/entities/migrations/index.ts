@@ -8,6 +8,7 @@ import { Sending1764000000006 } from './1764000000006-sending.js';
 import { Statistics1764000000007 } from './1764000000007-statistics.js';
 import { PrimaryGroup1764000000008 } from './1764000000008-primary-group.js';
 import { LoopMark1764000000009 } from './1764000000009-loop-mark.js';
+import { DirectoryOrder1764000000010 } from './1764000000010-directory-order.js';
 
 /** All migrations, oldest first. */
 export const migrations: (new () => MigrationInterface)[] = [
@@ -20,4 +21,5 @@ export const migrations: (new () => MigrationInterface)[] = [
   Statistics1764000000007,
   PrimaryGroup1764000000008,
   LoopMark1764000000009,
+  DirectoryOrder1764000000010,
 ];

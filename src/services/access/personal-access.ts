@@ -79,7 +79,7 @@ interface SectionRow {
   directoryId: string;
   name: string;
   primaryAddress: string | null;
-  address: string;
+  addressKeys: string;
 }
 
 // People that are looked up in one statement.
@@ -107,11 +107,9 @@ const people = (ids: readonly string[]) => `
    WHERE s.id = 1`;
 
 const addresses = (person: string) => `
-  SELECT ${person} AS personId, c.domain AS domain, e.directory_id AS directoryId, e.display_name AS name, e.primary_address AS primaryAddress, i.value AS address
+  SELECT ${person} AS personId, c.domain AS domain, e.directory_id AS directoryId, e.display_name AS name, e.primary_address AS primaryAddress, e.address_keys AS addressKeys
     FROM directory_entry e
-    JOIN ldap_connection c ON c.id = e.connection_id AND c.generation = e.generation
-    JOIN directory_identifier i ON i.directory_id = e.directory_id AND i.connection_id = e.connection_id
-         AND i.generation = e.generation AND i.kind = 'ADDRESS'`;
+    JOIN ldap_connection c ON c.id = e.connection_id AND c.generation = e.generation`;
 
 const own = (ids: readonly string[]) => `${addresses('e.directory_id')} WHERE e.directory_id IN (${marksFor(ids)})`;
 
@@ -204,13 +202,17 @@ function groupMailboxAccessOf(row: PersonRow): GroupMailboxAccess {
 function sections(rows: readonly SectionRow[], kind: MailboxKind): MailboxSection[] {
   const byMailbox = new Map<string, { name: string; address: string; mailboxKeys: Set<string> }>();
   for (const row of rows) {
+    const keys = JSON.parse(row.addressKeys) as string[];
+    const [first] = keys;
+    // Nobody can send a message to a mailbox without an address.
+    if (first === undefined) continue;
     const section = byMailbox.get(row.directoryId);
-    if (section) section.mailboxKeys.add(row.address);
+    if (section) for (const key of keys) section.mailboxKeys.add(key);
     else
       byMailbox.set(row.directoryId, {
         name: row.name,
-        address: row.primaryAddress ?? row.address,
-        mailboxKeys: new Set([row.address]),
+        address: row.primaryAddress ?? first,
+        mailboxKeys: new Set(keys),
       });
   }
   return [...byMailbox.values()]

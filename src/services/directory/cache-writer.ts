@@ -46,6 +46,9 @@ export const dnHash = (normalisedDn: string): string => hash('sha1', normalisedD
 /** How groups and mailboxes name an entry by a name or an address of it, which is in its comparable form already. */
 export const nameMemberKey = (value: string): string => `name:${value}`;
 
+/** The addresses, names or words that an entry's row lists. */
+export const readKeys = (column: string): string[] => JSON.parse(column) as string[];
+
 /** How a group's member is named in the cache: by the hash of its distinguished name, or by its account name (RFC 2307 memberUid). */
 export const memberKey = (member: string): string =>
   member.includes('=') ? dnHash(member) : nameMemberKey(nameKey(member));
@@ -71,7 +74,7 @@ export const MAX_WORD_LENGTH = 100;
 const MAX_WORDS = 20;
 
 /** What an account is found by beside its identifiers: its name, and each further word of it; the first one begins the name. */
-function words(entry: DirectoryEntry): string[] {
+function wordsOf(entry: DirectoryEntry): string[] {
   const name = entry.displayName.trim().normalize('NFC').toLowerCase();
   const [first, ...others] = name.split(/[^\p{L}\p{N}]+/u).filter((part) => part !== '');
   // A name may begin with a quotation mark or the like.
@@ -92,14 +95,10 @@ export function entryRows(
 ): Record<string, SqlRow[]> {
   const names =
     entry.kind === 'CONTACT' ? [] : [entry.accountName, entry.userPrincipalName].filter((name) => name !== null);
-  const addresses = new Set(entry.addresses.map(({ address }) => mailboxKey(address)));
+  const addressKeys = [...new Set(entry.addresses.map(({ address }) => mailboxKey(address)))].sort();
   // A user principal name often is the mail address: one value, and an address it must stay.
-  const identifiers = [
-    ...[...addresses].map((value) => ({ value, kind: 'ADDRESS' })),
-    ...[...new Set(names.map(nameKey))]
-      .filter((value) => !addresses.has(value))
-      .map((value) => ({ value, kind: 'NAME' })),
-  ];
+  const nameKeys = [...new Set(names.map(nameKey))].filter((value) => !addressKeys.includes(value)).sort();
+  const words = entry.kind === 'CONTACT' ? [] : wordsOf(entry).sort();
   return {
     directory_entry: [
       {
@@ -117,20 +116,20 @@ export function entryRows(
         disabled: entry.disabled,
         expires_at: entry.expiresAtMs,
         primary_group: entry.primaryGroup,
+        address_keys: JSON.stringify(addressKeys),
+        name_keys: JSON.stringify(nameKeys),
+        words: JSON.stringify(words),
       },
     ],
-    directory_identifier: identifiers.map(({ value, kind }) => ({
+    directory_identifier: [...addressKeys, ...nameKeys].map((value, index) => ({
       connection_id,
       generation,
       value,
-      kind,
+      kind: index < addressKeys.length ? 'ADDRESS' : 'NAME',
       directory_id: entry.id,
       owner_kind: entry.kind,
     })),
-    directory_word:
-      entry.kind === 'CONTACT'
-        ? []
-        : words(entry).map((word) => ({ connection_id, generation, word, directory_id: entry.id })),
+    directory_word: words.map((word) => ({ connection_id, generation, word, directory_id: entry.id })),
     directory_member: [...new Set(entry.members.map(memberKey))].map((key) => ({
       connection_id,
       generation,

@@ -9,6 +9,7 @@ import {
   nameMemberKey,
   noCounts,
   primaryGroupKey,
+  readKeys,
 } from './cache-writer.js';
 import { inBatches } from './directory-groups.js';
 
@@ -37,15 +38,21 @@ export interface ChangeReach {
   readonly ids: readonly string[];
 }
 
-const OWNER_COLUMN: Readonly<Record<(typeof ENTRY_TABLES)[number], string>> = {
+const OWNER_COLUMN = {
   directory_entry: 'directory_id',
-  directory_identifier: 'directory_id',
-  directory_word: 'directory_id',
   directory_member: 'group_id',
   directory_delegation: 'mailbox_id',
 };
 
 const SCOPE = 'connection_id = ? AND generation = ?';
+
+const KEY_COLUMNS = 'address_keys AS addressKeys, name_keys AS nameKeys, words';
+
+interface KeyColumns {
+  readonly addressKeys: string;
+  readonly nameKeys: string;
+  readonly words: string;
+}
 
 /**
  * Groups and mailboxes that name an entry which has another name now, or is gone. Directories change or drop such links
@@ -90,27 +97,22 @@ export async function planChanges(
   const before = new Structure();
   const removed = noCounts();
   await inBatches([...upserted.map(({ id }) => id), ...removedIds], async (batch, marks) => {
-    const read = <Row>(table: (typeof ENTRY_TABLES)[number], columns: string) =>
+    const read = <Row>(table: keyof typeof OWNER_COLUMN, columns: string) =>
       transaction.rows<Row & { id: string }>(
         `SELECT ${OWNER_COLUMN[table]} AS id, ${columns} FROM ${table} WHERE ${OWNER_COLUMN[table]} IN (${marks}) AND ${SCOPE}`,
         [...batch, owned.connection_id, owned.generation],
       );
-    const entries = await read<{ kind: DirectoryEntry['kind']; hash: string; primaryGroup: string | null }>(
+    const entries = await read<KeyColumns & Pick<DirectoryEntry, 'kind' | 'primaryGroup'> & { hash: string }>(
       'directory_entry',
-      'kind, dn_hash AS hash, primary_group AS primaryGroup',
+      `kind, dn_hash AS hash, primary_group AS primaryGroup, ${KEY_COLUMNS}`,
     );
-    for (const { id, kind, hash, primaryGroup } of entries) {
+    for (const { id, kind, hash, primaryGroup, addressKeys, nameKeys } of entries) {
       before.key(id, kind, hash);
       if (primaryGroup !== null) before.key(id, kind, primaryGroupKey(primaryGroup));
+      const addresses = readKeys(addressKeys);
+      for (const value of [...addresses, ...readKeys(nameKeys)]) before.name(id, kind, value);
       removed[kind === 'PERSON' ? 'people' : kind === 'GROUP' ? 'groups' : 'contacts'] += 1;
-    }
-    const names = await read<{ value: string; kind: string; owner: string }>(
-      'directory_identifier',
-      'value, kind, owner_kind AS owner',
-    );
-    for (const { id, value, kind, owner } of names) {
-      before.name(id, owner, value);
-      if (kind === 'ADDRESS') removed.addresses += 1;
+      removed.addresses += addresses.length;
     }
     const members = await read<{ name: string }>('directory_member', 'member_key AS name');
     for (const { id, name } of members) before.add(id, `member ${name}`);
@@ -148,14 +150,24 @@ export async function applyChanges(
   upserted: readonly DirectoryEntry[],
   removedIds: readonly string[],
 ): Promise<void> {
-  await inBatches([...upserted.map(({ id }) => id), ...removedIds], async (batch, marks) => {
-    for (const table of ENTRY_TABLES) {
-      await transaction.run(`DELETE FROM ${table} WHERE ${OWNER_COLUMN[table]} IN (${marks}) AND ${SCOPE}`, [
-        ...batch,
-        owned.connection_id,
-        owned.generation,
-      ]);
-    }
+  const scope = [owned.connection_id, owned.generation];
+  await inBatches([...upserted.map(({ id }) => id), ...removedIds], async (ids, idMarks) => {
+    const known = await transaction.rows<KeyColumns>(
+      `SELECT ${KEY_COLUMNS} FROM directory_entry WHERE directory_id IN (${idMarks}) AND ${SCOPE}`,
+      [...ids, ...scope],
+    );
+    const remove = (table: string, column: string, values: readonly string[]) =>
+      inBatches(values, async (batch, marks) => {
+        // By their values: coalesce keeps the databases from looking for each value with each owner.
+        const condition = `${column} IN (${marks}) AND coalesce(directory_id, '') IN (${idMarks})`;
+        await transaction.run(`DELETE FROM ${table} WHERE ${SCOPE} AND ${condition}`, [...scope, ...batch, ...ids]);
+      });
+    const values = known.flatMap(({ addressKeys, nameKeys }) => [...readKeys(addressKeys), ...readKeys(nameKeys)]);
+    await remove('directory_identifier', 'value', values);
+    const words = known.flatMap((row) => readKeys(row.words));
+    await remove('directory_word', 'word', words);
+    for (const [table, column] of Object.entries(OWNER_COLUMN))
+      await transaction.run(`DELETE FROM ${table} WHERE ${column} IN (${idMarks}) AND ${SCOPE}`, [...ids, ...scope]);
   });
   const rows = upserted.map((entry) => entryRows(entry, owned));
   for (const table of ENTRY_TABLES)

@@ -66,30 +66,23 @@ export class DirectoryAccounts {
     const generations = await this.database.rows<{ id: number; generation: number }>(
       'SELECT id, generation FROM ldap_connection',
     );
-    if (generations.length === 0) return [];
-    // The sums keep the databases from the index of owners: with many hits they would sort all of them instead of taking
-    // the first in the order of the words.
-    const current = generations.map(() => '(e.connection_id + 0 = ? AND e.generation + 0 = ?)').join(' OR ');
-    // A range instead of LIKE: it takes the index on both databases, whatever their rules for collations.
-    const parameters = [
-      prefix,
-      `${prefix}\u{10ffff}`,
-      ...generations.flatMap(({ id, generation }) => [id, generation]),
-      limit,
-    ];
-    const [words, identifiers] = await Promise.all([
-      this.database.rows<{ word: string; id: string }>(
-        `SELECT e.word, e.directory_id AS id FROM directory_word e
-          WHERE e.word >= ? AND e.word < ? AND (${current}) ORDER BY e.word LIMIT ?`,
-        parameters,
-      ),
-      this.database.rows<{ word: string; id: string }>(
-        `SELECT e.value AS word, e.directory_id AS id FROM directory_identifier e
-          WHERE e.value >= ? AND e.value < ? AND (${current}) AND e.owner_kind <> 'CONTACT' ORDER BY e.value LIMIT ?`,
-        parameters,
-      ),
-    ]);
-    return [...words, ...identifiers]
+    // Connection by connection, and a range instead of LIKE: so both databases read the first rows in the order of the words
+    // and no others, whatever their rules for collations.
+    const found = await Promise.all(
+      generations.flatMap(({ id, generation }) => {
+        const parameters = [id, generation, prefix, `${prefix}\u{10ffff}`, limit];
+        const read = (table: string, column: string, condition = '') =>
+          this.database.rows<{ word: string; id: string }>(
+            `SELECT ${column} AS word, directory_id AS id FROM ${table}
+              WHERE connection_id = ? AND generation = ? AND ${column} >= ? AND ${column} < ?${condition}
+              ORDER BY ${column}, directory_id LIMIT ?`,
+            parameters,
+          );
+        return [read('directory_word', 'word'), read('directory_identifier', 'value', " AND owner_kind <> 'CONTACT'")];
+      }),
+    );
+    return found
+      .flat()
       .sort((one, other) => (one.word < other.word ? -1 : one.word > other.word ? 1 : one.id < other.id ? -1 : 1))
       .slice(0, limit)
       .map(({ id }) => id);

@@ -50,11 +50,12 @@ export async function findKnownPeople(database: Database, name: string): Promise
 }
 
 async function withIdentifier(database: Database, value: string, domain: string | null): Promise<Row[]> {
+  // A cross join keeps SQLite from reading all names: it would begin with them, and they are in order within a connection.
   const rows = await database.rows<Row>(
     `SELECT DISTINCT e.directory_id AS directoryId, e.connection_id AS connectionId, e.dn, e.display_name AS name, e.disabled,
             e.expires_at AS expiresAt, e.user_principal_name AS principal
-       FROM directory_identifier i
-       JOIN ldap_connection c ON c.id = i.connection_id AND c.generation = i.generation
+       FROM ldap_connection c
+      CROSS JOIN directory_identifier i ON i.connection_id = c.id AND i.generation = c.generation
        JOIN directory_entry e ON e.directory_id = i.directory_id AND e.connection_id = i.connection_id AND e.generation = i.generation
       WHERE i.value = ? AND i.owner_kind = 'PERSON'${domain === null ? '' : ' AND c.domain = ?'}
       ORDER BY e.directory_id, e.connection_id LIMIT 100`,

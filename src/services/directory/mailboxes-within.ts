@@ -1,5 +1,5 @@
 import type { Transaction } from '../../entities/database.js';
-import { nameMemberKey, primaryGroupKey } from './cache-writer.js';
+import { nameMemberKey, primaryGroupKey, readKeys } from './cache-writer.js';
 import type { ChangeReach } from './changed-entries.js';
 import { inBatches, type ReadGeneration } from './directory-groups.js';
 
@@ -39,7 +39,10 @@ export async function mailboxesWithin(
     ].filter((id) => !seenGroups.has(id));
     for (const id of groups) seenGroups.add(id);
     const hashes = await select('dn_hash', 'directory_entry', 'directory_id', groups);
-    const names = await select('value', 'directory_identifier', 'directory_id', groups);
+    const names = [
+      ...(await select('name_keys', 'directory_entry', 'directory_id', groups)),
+      ...(await select('address_keys', 'directory_entry', 'directory_id', groups)),
+    ].flatMap(readKeys);
     level = [...hashes, ...names.map(nameMemberKey)].filter((key) => !seenKeys.has(key));
     for (const key of level) seenKeys.add(key);
   }
