@@ -39,8 +39,8 @@ export function skipsLocked(version: string): boolean {
 const SQLITE_BUSY_MS = 15_000;
 const CONNECT_MS = 10_000;
 // As many as the store has batches at once, sending (one that takes from the queue and one that writes results), and a
-// synchronisation.
-const BUNDLING_CONNECTIONS = 5;
+// synchronisation (two).
+const BUNDLING_CONNECTIONS = 6;
 
 // READ COMMITTED: no gap locks, so that intake of unrelated messages does not deadlock; a strict sql_mode never cuts values silently.
 const SESSION =

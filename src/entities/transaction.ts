@@ -93,6 +93,11 @@ export class Transaction {
     return this.kind === 'mysql' ? ' FOR UPDATE' : '';
   }
 
+  /** Appended to a SELECT it keeps others from changing the rows, but not from keeping them so, too. */
+  get forShare(): string {
+    return this.kind === 'mysql' ? ' LOCK IN SHARE MODE' : '';
+  }
+
   /** As {@link forUpdate}, but passes over rows that others have locked, where the server can; else it waits for them. */
   get forUpdateOfFree(): string {
     return this.skipsLocked ? `${this.forUpdate} SKIP LOCKED` : this.forUpdate;
@@ -163,7 +168,9 @@ export class Transaction {
     const [first] = statements;
     if (!first) return [];
     const sql = statements.map(([each]) => each).join(';\n');
-    const values = statements.flatMap(([, each]) => each);
+    const values: SqlValue[] = [];
+    // Thousands of values: flatMap takes five times as long.
+    for (const [, each] of statements) for (const value of each) values.push(value);
     const answer: unknown = await this.runner.query(sql, values);
     const answers = statements.length === 1 ? [answer] : (answer as unknown[]);
     statements.forEach(([, , note], index) => note?.(answers[index]));

@@ -6,8 +6,13 @@ import { delegationNames } from '../../ldap/delegation-names.js';
 import { isDn, normaliseDn } from '../../ldap/distinguished-name.js';
 import type { DirectoryEntry } from '../../ldap/directory-entry.js';
 
-// Rows of so many entries are written in one transaction, so that writers of other things get their turn.
-const BATCH_ENTRIES = 500;
+// So many rows, those of 300 people, are written in one transaction, so that writers of other things get their turn. Rows and
+// not entries: a group may have as many as a thousand people.
+const BATCH_ROWS = 2_500;
+
+// Batches that are written at once: the next one is there when the database has done with the last. Their order does not
+// matter, for nobody reads them before the switch.
+const WRITERS = 2;
 
 // After so many entries others get their turn on the event loop, too.
 const ENTRIES_PER_TURN = 50;
@@ -159,13 +164,13 @@ export function countEntry(counts: DirectoryCounts, { kind, addresses, delegatio
 
 /** What writing and removing rows needs to know beside the rows. */
 export interface CacheWriting {
-  /** Locks the connection; throws when the work is no longer ours, so that no row is written after that. */
+  /** Keeps the connection as it is until the end of the transaction; throws when the work is no longer ours, so that no row is written after that. */
   confirm(transaction: Transaction): Promise<void>;
   /** Told after every batch. */
   progress(counts: DirectoryCounts): Promise<void>;
 }
 
-/** Writes entries of one generation that nobody reads yet; holds two batches at a time, one that is filled and one that is written. */
+/** Writes entries of one generation that nobody reads yet; holds three batches at a time, one that is filled and those that are written. */
 export async function writeGeneration(
   database: Database,
   owned: { readonly connection_id: number; readonly generation: number },
@@ -175,9 +180,10 @@ export async function writeGeneration(
   const counts = noCounts();
   const none = (): Record<string, SqlRow[]> => Object.fromEntries(ENTRY_TABLES.map((table) => [table, []]));
   let batch = none();
-  let entriesInBatch = 0;
-  let writing: Promise<void> = Promise.resolve();
-  const write = async (rows: Readonly<Record<string, SqlRow[]>>) => {
+  let rowsInBatch = 0;
+  let entriesRead = 0;
+  const writing: Promise<void>[] = [];
+  const write = async (rows: Readonly<Record<string, SqlRow[]>>): Promise<void> => {
     await database.transaction(
       async (transaction) => {
         await confirm(transaction);
@@ -191,25 +197,30 @@ export async function writeGeneration(
     for await (const entry of entries) {
       countEntry(counts, entry);
       for (const [table, rows] of Object.entries(entryRows(entry, owned)))
-        for (const row of rows) batch[table]?.push(row);
-      entriesInBatch += 1;
+        for (const row of rows) {
+          batch[table]?.push(row);
+          rowsInBatch += 1;
+        }
+      entriesRead += 1;
       // A page is there at once, and nothing else would get its turn before its last entry: not even the answer that the
       // database waits with.
-      if (entriesInBatch % ENTRIES_PER_TURN === 0) await setImmediate();
-      if (entriesInBatch < BATCH_ENTRIES) continue;
-      await writing;
+      if (entriesRead % ENTRIES_PER_TURN === 0) await setImmediate();
+      if (rowsInBatch < BATCH_ROWS) continue;
       // The directory sends on while the database works.
-      writing = write(batch);
-      writing.catch(() => undefined);
+      if (writing.length === WRITERS) await writing.shift();
+      const begun = write(batch);
+      begun.catch(() => undefined);
+      writing.push(begun);
       batch = none();
-      entriesInBatch = 0;
+      rowsInBatch = 0;
     }
+    if (rowsInBatch > 0) writing.push(write(batch));
+    await Promise.all(writing);
+    return counts;
   } finally {
     // Whatever ended the reading: no write may go on behind the caller's back.
-    await writing;
+    await Promise.allSettled(writing);
   }
-  if (entriesInBatch > 0) await write(batch);
-  return counts;
 }
 
 const DELETE_BATCH = 5_000;

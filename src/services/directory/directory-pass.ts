@@ -20,7 +20,7 @@ export interface DirectoryPass {
   readonly signal: AbortSignal;
   /** Locks the connection and gives it as it is now; throws when the work is no longer ours or the settings are others. */
   hold(transaction: Transaction): Promise<LdapConnection>;
-  /** Locks the connection and throws as {@link hold} does. */
+  /** Keeps others from changing the connection, not from confirming, and throws as {@link hold} does. */
   confirm(transaction: Transaction): Promise<void>;
   /** Told how much was read so far. */
   progress(counts: DirectoryCounts): Promise<void>;

@@ -66,14 +66,19 @@ export class SynchronisationLease {
   }
 
   /**
-   * Locks the connection for the rest of the transaction. Throws {@link LeaseLostError} when the lease is somebody else's,
-   * {@link SettingsChangedError} when the settings are others than those of `read`.
+   * Keeps others from changing the connection for the rest of the transaction, but not from confirming, too. Throws
+   * {@link LeaseLostError} when the lease is somebody else's, {@link SettingsChangedError} when the settings are others than
+   * those of `read`.
    */
-  async confirm(transaction: Transaction, read: LdapConnection): Promise<void> {
+  confirm(transaction: Transaction, read: LdapConnection): Promise<void> {
+    return this.#look(transaction, read, transaction.forShare);
+  }
+
+  async #look(transaction: Transaction, read: LdapConnection, lock: string): Promise<void> {
     const [row] = await transaction.rows<Held>(
       `SELECT lease_owner AS leaseOwner, version, domain, settings, bind_password AS bindPassword,
               delegation_attributes AS delegationAttributes
-         FROM ldap_connection WHERE id = ?${transaction.forUpdate}`,
+         FROM ldap_connection WHERE id = ?${lock}`,
       [this.connectionId],
     );
     if (row?.leaseOwner !== this.owner) throw new LeaseLostError();
@@ -83,9 +88,9 @@ export class SynchronisationLease {
     if (sourceOf({ ...row, settings, delegationAttributes }) !== sourceOf(read)) throw new SettingsChangedError();
   }
 
-  /** As {@link confirm}, and gives the connection as it is now. */
+  /** As {@link confirm}, but locks the connection, and gives it as it is now. */
   async hold(transaction: Transaction, read: LdapConnection): Promise<LdapConnection> {
-    await this.confirm(transaction, read);
+    await this.#look(transaction, read, transaction.forUpdate);
     return transaction.manager.findOneByOrFail(LdapConnection, { id: this.connectionId });
   }
 
