@@ -157,6 +157,16 @@ describe('what rspamd hands over', () => {
     expect(receiver.received[0]?.metadata.missing).toEqual(['from', 'ip', 'qid', 'rcpt', 'action', 'score', 'symbols']);
   });
 
+  it('reads a field that came twice as one list, as a proxy may write it', async () => {
+    const headers = {
+      'x-rspamd-rcpt': '["anna@example.com"], ["boris@example.com"]',
+      'x-rspamd-symbols': '[{"name":"A","score":1}], [{"name":"B","score":2}]',
+    };
+    expect(await receiver.post(MESSAGE, headers)).toBe(200);
+    expect(receiver.received[0]?.metadata.recipients).toEqual(['anna@example.com', 'boris@example.com']);
+    expect(receiver.received[0]?.metadata.symbols.map(({ name }) => name)).toEqual(['A', 'B']);
+  });
+
   it('takes a header block of 200 KiB', async () => {
     const rcpt = JSON.stringify(Array.from({ length: 7000 }, (_, index) => `person-${index}@example.com`));
     expect(await receiver.post(MESSAGE, { 'x-rspamd-rcpt': rcpt, 'x-rspamd-action': 'reject' })).toBe(200);

@@ -67,12 +67,16 @@ function numberIn(value: unknown): number | null {
 /** A value that may itself be JSON text, as all tables are in the header form. */
 function unwrapped(value: unknown): unknown {
   if (typeof value !== 'string' || !/^\s*[[{]/.test(value)) return value;
-  try {
-    return JSON.parse(value) as unknown;
-  } catch {
-    // An address such as [a]@b is no JSON; whoever asked decides what the bare text means.
-    return value;
+  // A header field that came several times reads as one list of tables (RFC 9110, 5.3).
+  for (const text of [value, `[${value}]`]) {
+    try {
+      const parsed = JSON.parse(text) as unknown;
+      return text === value ? parsed : (parsed as unknown[]).flat();
+    } catch {
+      // An address such as [a]@b is no JSON; whoever asked decides what the bare text means.
+    }
   }
+  return value;
 }
 
 function recipientsIn(value: unknown): string[] {
