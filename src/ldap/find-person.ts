@@ -5,6 +5,7 @@ import { DirectoryClient, type ConnectOptions } from './directory-client.js';
 import { attributesToRead, binaryAttributes, toDirectoryEntry, type DirectoryEntry } from './directory-entry.js';
 import { namesOf } from './directory-names.js';
 import { filterOf } from './entry-reader.js';
+import type { RawEntry } from './raw-entry.js';
 
 /** The person that a login names, if exactly one is meant. */
 export type PersonLookup =
@@ -15,7 +16,11 @@ const CANDIDATES = 5;
 // Longer ones are no logins: 64 + "@" + 255 (RFC 5321, 4.5.3.1) is the longest address.
 const MAX_LOGIN_LENGTH = 320;
 
-/** Fetches one person by user principal name, DOMAIN\name, account name or mail address, without waiting for a synchronisation. */
+/**
+ * Fetches one person by user principal name, DOMAIN\name, account name or mail address, without waiting for a synchronisation.
+ * What the directory finds must bear the name by our comparison, too: Active Directory disregards accents and widths, and Samba
+ * what follows a NUL, and each such spelling would be a name of its own where failed sign-ins are counted.
+ */
 export async function findPerson(
   settings: LdapConnectionSettings,
   login: string,
@@ -33,6 +38,7 @@ export async function findPerson(
       sizeLimit: CANDIDATES,
     });
     const entries = found
+      .filter((raw) => bearsName(raw, settings, wanted))
       .map((raw) => toDirectoryEntry(raw, 'PERSON', settings))
       .filter((entry) => typeof entry !== 'string');
     return choose(entries, wanted);
@@ -58,6 +64,22 @@ function loginFilter(settings: LdapConnectionSettings, login: string): Filter | 
   if (settings.addressAttributes !== 'MAIL')
     filters.push(equals('proxyAddresses', `smtp:${name}`), equals('proxyAddresses', `SMTP:${name}`));
   return new OrFilter({ filters });
+}
+
+const fold = (name: string) => (name.includes('@') ? mailboxKey(name) : name.trim().normalize('NFC').toLowerCase());
+
+function bearsName(raw: RawEntry, settings: LdapConnectionSettings, login: string): boolean {
+  const { loginAttribute, principalAttribute, mailAttribute } = namesOf(settings);
+  const wanted = fold(login.slice(login.indexOf('\\') + 1));
+  const accounts = raw.texts(loginAttribute);
+  const names = [
+    ...accounts,
+    ...accounts.map((name) => `${name}@${settings.domain}`),
+    ...raw.texts(principalAttribute),
+    ...raw.texts(mailAttribute),
+    ...raw.texts('proxyAddresses').map((value) => value.replace(/^smtp:/i, '')),
+  ];
+  return names.some((name) => fold(name) === wanted);
 }
 
 function choose(entries: readonly DirectoryEntry[], login: string): PersonLookup {

@@ -281,6 +281,14 @@ describeWhenPresent(['samba'], 'With a real domain controller of Active Director
     expect(await refusal()).toBe(reason);
   });
 
+  it('L8: knows nobody by spellings that only the directory takes for a name, as each would be counted apart', async () => {
+    // Samba compares up to the NUL.
+    for (const login of ['anna\0', 'anna\0once more', 'EXAMPLE\\anna\0', 'anna@example.test\0']) {
+      expect(await signIn(login)).toBe('CREDENTIALS_REFUSED');
+      expect(await refusal()).toBe('UNKNOWN');
+    }
+  });
+
   it('knows by its sub-codes who was disabled or locked since the last synchronisation', async () => {
     await replace(dnOf('Lola Locked'), 'userAccountControl', ['514']);
     expect(await signIn('lola')).toBe('CREDENTIALS_REFUSED');
