@@ -27,7 +27,7 @@ const GRACE_MS = 10_000;
  * How long the last check of a delivery holds, ms. It is made before the wait for a connection, so that the connection does not
  * wait for it; where a slow relay makes that wait long, it is made again (rule V11).
  */
-export const CHECK_HOLDS_MS = 1_000;
+export const CHECK_HOLDS_MS = 250;
 
 /** The delivery is another process's by now, or cancelled. */
 class LeaseLostError extends Error {}
