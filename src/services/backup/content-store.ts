@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
 import type { Database, Transaction } from '../../entities/database.js';
+import { freeUsedBuffers } from '../intake/free-used-buffers.js';
 
 const deflate = promisify(deflateRaw);
 const inflate = promisify(inflateRaw);
@@ -81,7 +82,11 @@ export async function packContent(content: Content): Promise<ContentChunk[]> {
 
 /** Packs a content piece by piece while it is written. */
 export async function* packLargeContent(content: Content): AsyncGenerator<ContentChunk> {
-  for await (const piece of pieces(content.open())) yield await pack(piece);
+  for await (const piece of pieces(content.open())) {
+    yield await pack(piece);
+    // Read, joined and packed.
+    freeUsedBuffers(3 * piece.length);
+  }
 }
 
 /** Contents of messages: bytes in pieces of at most 1 MiB, each content once (rule S1). */

@@ -3,6 +3,7 @@ import type { HandOver } from '../../entities/vocabulary.js';
 import type { StoreOutcome } from '../backup/message-store.js';
 import type { ReceivedMessage } from '../backup/prepare-message.js';
 import type { LoopMark } from '../sending/loop-mark.js';
+import { freeUsedBuffers } from './free-used-buffers.js';
 import type { GatePass, IntakeGate } from './intake-gate.js';
 import { type SpilledContent, SpillBuffer } from './scanners/spill-buffer.js';
 import { MessageSummariser, type MessageSummary, SUMMARY_LIMITS } from './summarise-message.js';
@@ -102,6 +103,7 @@ export class Intake {
         const held = Math.min(chunk.length, MEMORY_BYTES - heldBytes);
         pass?.hold(held);
         heldBytes += held;
+        if (heldBytes === MEMORY_BYTES) freeUsedBuffers(chunk.length);
         await buffer.write(chunk);
         for (let offset = 0; offset < chunk.length; offset += PIECE_BYTES)
           summariser.write(chunk.subarray(offset, offset + PIECE_BYTES));
