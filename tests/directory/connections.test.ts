@@ -7,6 +7,7 @@ import { makeCertificates, type TestCertificates } from '../support/certificates
 import type { Client } from '../support/client.js';
 import { describeOnBothDatabases } from '../support/databases.js';
 import { type DnsAnswer, DnsServer } from '../support/dns-server.js';
+import { ALL_ON, setSwitches } from '../support/people.js';
 import { until } from '../support/until.js';
 import { largeOrganisation } from '../ldap/example.js';
 import { type ConnectionPayload, ConnectionsApi } from './connections-api.js';
@@ -195,6 +196,31 @@ describeOnBothDatabases('Directory connections through the API', (location) => {
     for (const table of tables) expect(await count(table, '= ?')).toBe(0);
     expect(await Promise.all(tables.map((table) => count(table, '<> ?')))).toEqual(others);
     expect(await api.delete(id)).toMatchObject({ deletedConnectionId: null, userErrors: [{ field: 'id' }] });
+  });
+
+  it('V9: one directory under the names of two domains gives its accesses once, and keeps them when one goes', async () => {
+    await setSwitches(test.app.database, ALL_ON);
+    const anna = await test.signedIn('anna');
+    const seen = () => anna.ask('{ viewer { personalBackup { groupMailboxAccess groupMailboxes { address } } } }');
+    const before = await seen();
+    expect(before).toMatchObject({ viewer: { personalBackup: { groupMailboxes: [{}, {}] } } });
+    const { connections } = test.app.services;
+    const stored = await connections.find(Number((await api.named('example.com')).id));
+    if (!stored) throw new Error('The connection to the example organisation is gone.');
+    const { overrides: _, operationTimeoutMs: _ms, ...known } = connections.settingsOf(stored);
+    const succeeded = async () => {
+      const { id, version, synchronization } = await finished('again');
+      expect(synchronization).toMatchObject({ status: 'SUCCEEDED', error: null });
+      return { id, version };
+    };
+    await api.create({ name: 'again', settings: { ...known, domain: 'again.example' } });
+    const { id, version } = await succeeded();
+    expect(await seen()).toEqual(before);
+    await api.update({ id, version, settings: { ...known, domain: 'third.example' } });
+    await succeeded();
+    expect(await seen()).toEqual(before);
+    await api.delete(id);
+    expect(await seen()).toEqual(before);
   });
 
   describe('the connection test', () => {

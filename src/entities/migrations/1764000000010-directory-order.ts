@@ -23,6 +23,9 @@ const ENTRY_COLUMNS = [
 const IDENTIFIER_COLUMNS = ['connection_id', 'generation', 'value', 'kind', 'directory_id', 'owner_kind'];
 const WORD_COLUMNS = ['connection_id', 'generation', 'word', 'directory_id'];
 
+const ACCESS_COLUMNS = ['domain', 'person_id', 'mailbox_id'];
+const ACCESS_BY_MAILBOX = { name: 'mailbox_access_mailbox', columns: 'mailbox_id' };
+
 const asTheyAre = (columns: readonly string[]) => Object.fromEntries(columns.map((column) => [column, `e.${column}`]));
 
 /**
@@ -70,8 +73,14 @@ export class DirectoryOrder1764000000010 implements MigrationInterface {
       values: asTheyAre(WORD_COLUMNS),
       isDone: async () => !(await hasIndex(runner, 'directory_word', 'directory_word_owner')),
     });
-    if (await hasIndex(runner, 'mailbox_access', 'mailbox_access_domain'))
-      await runner.query(`DROP INDEX mailbox_access_domain${isSqlite ? '' : ' ON mailbox_access'}`);
+    // Two domains may give the same access: where a directory is read under the names of both.
+    await replaceTable(runner, {
+      name: 'mailbox_access',
+      columns: [...accessColumns(runner), 'PRIMARY KEY (person_id, mailbox_id, domain)'],
+      indexes: [ACCESS_BY_MAILBOX],
+      values: asTheyAre(ACCESS_COLUMNS),
+      isDone: async () => !(await hasIndex(runner, 'mailbox_access', 'mailbox_access_domain')),
+    });
   }
 
   async down(runner: QueryRunner): Promise<void> {
@@ -102,8 +111,18 @@ export class DirectoryOrder1764000000010 implements MigrationInterface {
       values: asTheyAre(WORD_COLUMNS),
       isDone: () => hasIndex(runner, 'directory_word', 'directory_word_owner'),
     });
-    if (!(await hasIndex(runner, 'mailbox_access', 'mailbox_access_domain')))
-      await runner.query('CREATE INDEX mailbox_access_domain ON mailbox_access (domain)');
+    // An access of two domains had one row.
+    await runner.query(
+      `DELETE FROM mailbox_access WHERE domain > (SELECT min(x.domain) FROM (SELECT * FROM mailbox_access) x
+         WHERE x.person_id = mailbox_access.person_id AND x.mailbox_id = mailbox_access.mailbox_id)`,
+    );
+    await replaceTable(runner, {
+      name: 'mailbox_access',
+      columns: [...accessColumns(runner), 'PRIMARY KEY (person_id, mailbox_id)'],
+      indexes: [ACCESS_BY_MAILBOX, { name: 'mailbox_access_domain', columns: 'domain' }],
+      values: asTheyAre(ACCESS_COLUMNS),
+      isDone: () => hasIndex(runner, 'mailbox_access', 'mailbox_access_domain'),
+    });
   }
 }
 
@@ -145,4 +164,13 @@ function identifierColumns(runner: QueryRunner): string[] {
 function wordColumns(runner: QueryRunner): string[] {
   const type = columnTypes(runner);
   return [...owned(runner), `word ${type.text(100)} NOT NULL`, `directory_id ${type.ascii(64)} NOT NULL`];
+}
+
+function accessColumns(runner: QueryRunner): string[] {
+  const type = columnTypes(runner);
+  return [
+    `domain ${type.text(255)} NOT NULL`,
+    `person_id ${type.ascii(64)} NOT NULL`,
+    `mailbox_id ${type.ascii(64)} NOT NULL`,
+  ];
 }

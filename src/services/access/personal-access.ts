@@ -115,7 +115,7 @@ const own = (ids: readonly string[]) => `${addresses('e.directory_id')} WHERE e.
 
 // A clash takes a group mailbox away like a personal one (rule V8); its connection must have its delegation loaded (rule V9).
 const groups = (ids: readonly string[]) => `${addresses('a.person_id')}
-    JOIN mailbox_access a ON a.mailbox_id = e.directory_id
+    JOIN mailbox_access a ON a.mailbox_id = e.directory_id AND a.domain = c.domain
    WHERE a.person_id IN (${marksFor(ids)}) AND a.mailbox_id <> a.person_id
      AND c.delegation_loaded = 1 AND c.delegation_attributes <> '[]'
      AND NOT EXISTS (SELECT 1 FROM directory_clash x WHERE x.directory_id = e.directory_id)`;

@@ -91,10 +91,10 @@ export class CacheTransition {
     }
     for (const [mailboxId, people] of ended) {
       await inBatches(people, async (batch, marks) => {
-        await this.transaction.run(`DELETE FROM mailbox_access WHERE mailbox_id = ? AND person_id IN (${marks})`, [
-          mailboxId,
-          ...batch,
-        ]);
+        await this.transaction.run(
+          `DELETE FROM mailbox_access WHERE mailbox_id = ? AND domain = ? AND person_id IN (${marks})`,
+          [mailboxId, domain, ...batch],
+        );
       });
     }
     await this.transaction.insert(
@@ -228,19 +228,19 @@ async function views(transaction: Transaction, people: readonly string[]): Promi
   const facts = new Map<string, Set<string>>(people.map((id) => [id, new Set()]));
   const gather = (source: string, sql: (marks: string) => string) =>
     inBatches(people, async (batch, marks) => {
-      const rows = await transaction.rows<{ id: string; fact: string }>(sql(marks), batch);
-      for (const { id, fact } of rows) facts.get(id)?.add(`${source} ${fact}`);
+      const rows = await transaction.rows<{ id: string; fact: string; domain?: string }>(sql(marks), batch);
+      for (const { id, fact, domain = '' } of rows) facts.get(id)?.add(`${source} ${domain} ${fact}`);
     });
   await gather(
     'own',
     (marks) =>
-      `SELECT i.directory_id AS id, i.address_keys AS fact FROM directory_entry i ${CURRENT} WHERE i.directory_id IN (${marks})`,
+      `SELECT i.directory_id AS id, i.address_keys AS fact, c.domain FROM directory_entry i ${CURRENT} WHERE i.directory_id IN (${marks})`,
   );
   await gather(
     'delegated',
     (marks) =>
-      `SELECT a.person_id AS id, i.address_keys AS fact FROM mailbox_access a
-         JOIN directory_entry i ON i.directory_id = a.mailbox_id ${CURRENT} WHERE a.person_id IN (${marks})`,
+      `SELECT a.person_id AS id, i.address_keys AS fact, c.domain FROM mailbox_access a
+         JOIN directory_entry i ON i.directory_id = a.mailbox_id ${CURRENT} AND c.domain = a.domain WHERE a.person_id IN (${marks})`,
   );
   await gather(
     'clashing',
