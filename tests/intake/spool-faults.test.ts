@@ -67,7 +67,9 @@ async function expectOrderOfArrival(
     expect(seen).toEqual(subjects);
     await events.close();
   }
-  const { backup } = await admin.ask<Listed>('{ backup { messages(first: 100) { nodes { subject } } } }');
+  const { backup } = await admin.ask<Listed>(
+    `{ backup { messages(first: 100, filter: { subject: "message ${name}-" }) { nodes { subject } } } }`,
+  );
   expect(backup.messages.nodes.map(({ subject }) => subject)).toEqual(subjects.toReversed());
   const rows = await test.app.database.rows<{ subject: string }>(
     `SELECT subject FROM message WHERE subject LIKE 'message ${name}-%' ORDER BY id`,
