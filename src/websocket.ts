@@ -153,6 +153,11 @@ export class WebSocketDoor {
       onClose: ({ extra }) => this.#leave(extra.socket),
       onSubscribe: ({ extra, subscriptions }, id, payload) =>
         this.#accept(extra.socket, id, Object.keys(subscriptions), payload),
+      // A stream that ends by itself may do so because the session has: then the socket says so, and not just that it is over.
+      onComplete: async ({ extra, subscriptions }, id) => {
+        const client = this.#clients.get(extra.socket);
+        if (client && id in subscriptions) await this.#lookAgain(client);
+      },
       onOperation: ({ extra }, id) => void this.#clients.get(extra.socket)?.opening.delete(id),
       jsonMessageReviver: refuseServerMessages,
       onNext: (_context, _id, _payload, _args, result) =>
@@ -280,14 +285,18 @@ export class WebSocketDoor {
         socket.close(TOO_SLOW, TOO_SLOW_REASON);
         continue;
       }
-      if (client.viewer.expiresAtMs > now) continue;
-      try {
-        const viewer = await this.options.services.sessions.revisit(client.viewer.sessionId);
-        if (viewer) client.viewer = viewer;
-        else this.#end(socket);
-      } catch (error) {
-        this.options.log.warn({ err: error }, 'a session could not be looked up');
-      }
+      if (client.viewer.expiresAtMs <= now) await this.#lookAgain(client);
+    }
+  }
+
+  /** Closes the socket of a client whose session has ended. */
+  async #lookAgain(client: Client): Promise<void> {
+    try {
+      const viewer = await this.options.services.sessions.revisit(client.viewer.sessionId);
+      if (viewer) client.viewer = viewer;
+      else this.#end(client.socket);
+    } catch (error) {
+      this.options.log.warn({ err: error }, 'a session could not be looked up');
     }
   }
 }

@@ -202,7 +202,7 @@ describeOnBothDatabases('Rights that end while messages come in', (location) => 
     const after = await whileWriting(['anna@example.com'], first(events), () =>
       change("UPDATE session SET expires_at = 1 WHERE subject_kind = 'PERSON'"),
     );
-    await events.ended;
+    expect(await events.ended).toMatchObject({ code: 4403 });
     expect(
       events.waiting.filter(({ personalBackupChanged: { message } }) => numberOf(message?.subject) > after),
     ).toEqual([]);
