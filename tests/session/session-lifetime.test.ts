@@ -38,6 +38,8 @@ describeOnBothDatabases('The life of a session', (location: () => DatabaseLocati
     (
       await test.app.database.rows<{ at: number }>('SELECT last_used_at AS at FROM session WHERE id = ?', [sessionId])
     )[0]?.at;
+  const expectEnd = async (socket: WireSocket) =>
+    expect(await socket.ended).toEqual({ code: 4403, reason: 'The session has ended. Sign in again.' });
 
   it('ends after the idle time-out, and each request before it begins the time anew', async () => {
     const { token, sessionId } = await open();
@@ -96,7 +98,7 @@ describeOnBothDatabases('The life of a session', (location: () => DatabaseLocati
     await socket.close();
   });
 
-  it('V11: delivers nothing any more once the session has ended by time, even before the socket is closed', async () => {
+  it('V11: delivers nothing any more once the session has ended by time, and closes the socket', async () => {
     const { token, sessionId } = await open();
     const socket = await WireSocket.admitted(test.url, token);
     const before = test.app.services.feed.followerCount;
@@ -106,14 +108,13 @@ describeOnBothDatabases('The life of a session', (location: () => DatabaseLocati
     await test
       .client()
       .handOver(await test.intakeToken(), 'Subject: b\r\n\r\n', { sender: null, recipients: ['a@example.com'] });
-    expect(await socket.next()).toEqual({ type: 'complete', id: '1' });
-    socket.terminate();
+    await expect(socket.next()).rejects.toThrow('The socket ended with 4403');
   });
 
   it('closes the socket of a session that ended by time', async () => {
     const { token } = await open({ privilegedIdleMs: 500 });
     const socket = await WireSocket.admitted(test.url, token);
-    expect(await socket.ended).toEqual({ code: 4403, reason: 'The session has ended. Sign in again.' });
+    await expectEnd(socket);
   }, 20_000);
 
   it('V11: is revoked by another process: sockets close, events end, requests are nobody’s', async () => {
@@ -132,7 +133,7 @@ describeOnBothDatabases('The life of a session', (location: () => DatabaseLocati
       });
       const [row] = await other.rows<{ id: number }>("SELECT max(id) AS id FROM session WHERE login = 'clara'");
       await other.transaction((transaction) => sessions.end(transaction, row?.id ?? 0));
-      expect(await socket.ended).toEqual({ code: 4403, reason: 'The session has ended. Sign in again.' });
+      await expectEnd(socket);
       expect((await client.query('{ viewer { login } }')).data).toEqual({ viewer: null });
       await test
         .client()
@@ -153,7 +154,6 @@ describeOnBothDatabases('The life of a session', (location: () => DatabaseLocati
     await test
       .client()
       .handOver(await test.intakeToken(), 'Subject: d\r\n\r\n', { sender: null, recipients: ['clara@example.com'] });
-    expect(await socket.next()).toEqual({ type: 'complete', id: '1' });
-    socket.terminate();
+    await expect(socket.next()).rejects.toThrow('The socket ended with 4403');
   });
 });
