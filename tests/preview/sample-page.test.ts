@@ -65,7 +65,13 @@ suite('The sample page of the documentation, in a browser, against a whole serve
     browser = await chromium.launch({
       executablePath: CHROMIUM,
       headless: true,
-      args: ['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1'],
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
+        // With a process for each sandboxed frame, playwright now and then loses a frame that is replaced while it attaches.
+        '--disable-features=IsolateSandboxedIframes',
+      ],
     });
     page = await browser.newPage();
     const isExpected = (url: string) =>
