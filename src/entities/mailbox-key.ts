@@ -22,6 +22,15 @@ export function mailboxKey(address: string): string {
   return `${bare.slice(0, at)}@${isInternational(domain) ? withLetters(domain) : domain}`.slice(0, MAX_ADDRESS_LENGTH);
 }
 
+/**
+ * How account names, principal names and addresses are compared: lower case, NFC (rule V8). What has an "@" is folded as
+ * an address, because a principal name and an address that look alike must meet.
+ */
+export const nameKey = (name: string): string =>
+  name.includes('@')
+    ? mailboxKey(name)
+    : name.trim().normalize('NFC').toLowerCase().slice(0, MAX_ADDRESS_LENGTH).trimEnd();
+
 /** Part of an address in the form in which it stands in a {@link mailboxKey}. */
 export function mailboxNeedle(part: string): string {
   return part

@@ -1,5 +1,5 @@
 import { AndFilter, EqualityFilter, OrFilter, type Filter } from 'ldapts';
-import { mailboxKey } from '../entities/mailbox-key.js';
+import { mailboxKey, nameKey } from '../entities/mailbox-key.js';
 import type { LdapConnectionSettings } from './connection-settings.js';
 import { DirectoryClient, type ConnectOptions } from './directory-client.js';
 import { attributesToRead, binaryAttributes, toDirectoryEntry, type DirectoryEntry } from './directory-entry.js';
@@ -66,11 +66,9 @@ function loginFilter(settings: LdapConnectionSettings, login: string): Filter | 
   return new OrFilter({ filters });
 }
 
-const fold = (name: string) => (name.includes('@') ? mailboxKey(name) : name.trim().normalize('NFC').toLowerCase());
-
 function bearsName(raw: RawEntry, settings: LdapConnectionSettings, login: string): boolean {
   const { loginAttribute, principalAttribute, mailAttribute } = namesOf(settings);
-  const wanted = fold(login.slice(login.indexOf('\\') + 1));
+  const wanted = nameKey(login.slice(login.indexOf('\\') + 1));
   const accounts = raw.texts(loginAttribute);
   const names = [
     ...accounts,
@@ -79,7 +77,7 @@ function bearsName(raw: RawEntry, settings: LdapConnectionSettings, login: strin
     ...raw.texts(mailAttribute),
     ...raw.texts('proxyAddresses').map((value) => value.replace(/^smtp:/i, '')),
   ];
-  return names.some((name) => fold(name) === wanted);
+  return names.some((name) => nameKey(name) === wanted);
 }
 
 function choose(entries: readonly DirectoryEntry[], login: string): PersonLookup {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Database, SqlRow, Transaction } from '../../entities/database.js';
-import { mailboxKey } from '../../entities/mailbox-key.js';
+import { mailboxKey, nameKey } from '../../entities/mailbox-key.js';
 import { delegationNames } from '../../ldap/delegation-names.js';
 import { isDn, normaliseDn } from '../../ldap/distinguished-name.js';
 import type { DirectoryEntry } from '../../ldap/directory-entry.js';
@@ -37,13 +37,6 @@ export interface DirectoryCounts {
 
 /** A fresh count. */
 export const noCounts = (): DirectoryCounts => ({ people: 0, groups: 0, contacts: 0, addresses: 0, delegations: 0 });
-
-/**
- * How account names, principal names and addresses are compared: lower case, NFC (rule V8). What has an "@" is folded as
- * an address, because a principal name and an address that look alike must meet.
- */
-export const nameKey = (name: string): string =>
-  name.includes('@') ? mailboxKey(name) : name.trim().normalize('NFC').toLowerCase().slice(0, 320).trimEnd();
 
 /** A distinguished name in its comparable form, as an index holds it: SHA-1, because names can have 2000 characters. */
 export const dnHash = (normalisedDn: string): string => hash('sha1', normalisedDn);

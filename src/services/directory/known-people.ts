@@ -1,5 +1,5 @@
 import type { Database } from '../../entities/database.js';
-import { nameKey } from './cache-writer.js';
+import { nameKey } from '../../entities/mailbox-key.js';
 
 /** A person of the LDAP cache, as sign-in needs them. */
 export interface KnownPerson {
