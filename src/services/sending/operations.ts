@@ -63,11 +63,7 @@ export class Operations {
         'idempotencyKey',
         `idempotencyKey must have 1 to ${MAX_KEY_CHARACTERS} characters, and no blank at its end.`,
       );
-    const rows = await this.database.rows<OperationRow>(
-      `SELECT ${OPERATION_COLUMNS} FROM operation WHERE owner = ? AND idempotency_key = ?`,
-      [request.owner.owner, idempotencyKey],
-    );
-    return this.#same(request, rows);
+    return this.#known(this.database, request);
   }
 
   /**
@@ -79,15 +75,7 @@ export class Operations {
       // Looked for in this order: an equal request that commits in between is known, and neither counted nor told as another one.
       const running = await transaction.rows('SELECT id FROM operation WHERE running_owner = ?', [request.owner.owner]);
       const flood = request.scope === 'PERSONAL' && (await floodOf(transaction, request.owner.owner, items.length));
-      const known = request.idempotencyKey
-        ? this.#same(
-            request,
-            await transaction.rows<OperationRow>(
-              `SELECT ${OPERATION_COLUMNS} FROM operation WHERE owner = ? AND idempotency_key = ?`,
-              [request.owner.owner, request.idempotencyKey],
-            ),
-          )
-        : undefined;
+      const known = await this.#known(transaction, request);
       if (known) return known;
       if (running.length > 0) throw new OperationRunningError();
       if (flood) throw flood;
@@ -161,8 +149,13 @@ export class Operations {
     return cancelled;
   }
 
-  #same(request: OperationRequest, rows: readonly OperationRow[]): Operation | undefined {
-    const [row] = rows;
+  /** The operation that an equal request began; throws for another request with its key (rule D9). */
+  async #known(reader: Pick<Transaction, 'rows'>, request: OperationRequest): Promise<Operation | undefined> {
+    if (request.idempotencyKey === null) return undefined;
+    const [row] = await reader.rows<OperationRow>(
+      `SELECT ${OPERATION_COLUMNS} FROM operation WHERE owner = ? AND idempotency_key = ?`,
+      [request.owner.owner, request.idempotencyKey],
+    );
     if (!row) return undefined;
     if (row.fingerprint !== fingerprint(request)) throw new IdempotencyKeyReusedError();
     return operationOf(row);
