@@ -7,16 +7,15 @@ type Collect = (options: { readonly type: 'minor' }) => void;
 // message, which passes through in pieces of 64 KiB, would take that much memory for its waste alone. A look costs some 3 ms.
 const BYTES_BETWEEN = 8 * 1024 * 1024;
 
-function findCollector(): Collect | undefined {
+function findCollector(): Collect {
   // There is no other way to ask for it. The flag only decides whether new contexts get the function.
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('globalThis.gc');
   setFlagsFromString('--no-expose-gc');
-  return typeof collect === 'function' ? (collect as Collect) : undefined;
+  return typeof collect === 'function' ? (collect as Collect) : () => undefined;
 }
 
 let collect: Collect | undefined;
-let isSought = false;
 let passed = 0;
 
 /** Tells that so many bytes of large messages have passed through; now and then it frees the buffers that carried them. */
@@ -24,7 +23,6 @@ export function freeUsedBuffers(bytes: number): void {
   passed += bytes;
   if (passed < BYTES_BETWEEN) return;
   passed = 0;
-  if (!isSought) collect = findCollector();
-  isSought = true;
-  collect?.({ type: 'minor' });
+  collect ??= findCollector();
+  collect({ type: 'minor' });
 }
